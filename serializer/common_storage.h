@@ -1,0 +1,57 @@
+// io: creates, opens and removes the shared-memory segment of a plex (Boost.Interprocess) and gives typed access to its parts.
+// Threads: an open CommonStorage may be used by any thread; open/create/remove are for one thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "serializer/status.h"
+#include "serializer/storage_layout.h"
+
+namespace afterimage {
+
+struct StorageShape {
+  std::string plex;                                  // 1 to 8 characters
+  std::uint64_t ring_bytes = kDefaultRingBytes;      // chunk pool, rounded up to whole chunks
+  std::uint32_t chunk_bytes = kDefaultChunkBytes;
+  std::uint64_t sequence_entries = 0;                // 0 = from ring_bytes
+  std::uint32_t max_tracks = 0;                      // largest volume, for the maps; 0 = kMaxTracks / 8
+  std::uint32_t devices = 0;                         // entries wanted; 0 = kMaxDevices
+};
+
+class CommonStorage {
+ public:
+  ~CommonStorage();
+  // Name of the segment of a plex in the host's shared memory: "afterimage.PLEX.UID" unless `override_name` is given.
+  static std::string segment_name(const std::string& plex, const std::string& override_name = {});
+  // Creates (all pages allocated up front: a full /dev/shm is an error here, never a SIGBUS later) or, if one of the same layout and
+  // plex exists, opens it: tokens in it survive. A segment of another layout or version is refused by name.
+  static Result<std::unique_ptr<CommonStorage>> create_or_open(const std::string& name, const StorageShape& shape);
+  // Opens an existing one; `status.text()` says why not. Used by modules, which poll until it is there.
+  static Result<std::unique_ptr<CommonStorage>> open(const std::string& name);
+  static bool remove(const std::string& name);
+
+  StorageHeader& header();
+  ControlBlock& control();
+  SystemEntry& system(std::uint32_t index);
+  DeviceEntry& device(std::uint32_t index);
+  std::uint32_t device_count() const;
+  SequenceEntry& entry(Sequence sequence);           // the place of that sequence number
+  ChunkWord& chunk_word(std::uint32_t chunk);
+  std::uint8_t* chunk(std::uint32_t chunk);
+  // One bit per track, change_map: written while suspended; unhardened_map: tracks a death may have lost (CCKD), or being mended.
+  std::atomic<std::uint64_t>* change_map(std::uint32_t device);
+  std::atomic<std::uint64_t>* unhardened_map(std::uint32_t device);
+  std::uint64_t map_words() const;
+
+ private:
+  CommonStorage();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Process identity helpers used for liveness. A zombie counts as dead.
+std::uint64_t process_start_time(std::uint32_t pid);          // 0 if there is no such process
+bool process_alive(std::uint32_t pid, std::uint64_t start_time);
+
+}  // namespace afterimage
