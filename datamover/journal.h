@@ -16,7 +16,7 @@ namespace afterimage {
 
 struct JournalSettings {
   std::string directory;
-  std::uint64_t bytes = 256ull << 20;   // of all files together
+  std::uint64_t bytes = 256ull << 20;  // of all files together
   std::uint32_t files = 2;
 };
 
@@ -30,11 +30,11 @@ class Journal {
   Status replay(std::uint64_t position, const std::function<Status(std::uint64_t position, std::span<const std::uint8_t> record)>& visit);
   // Position of the record; an error when the journal is full (nothing written) or the disk refuses (nothing acknowledged).
   Result<std::uint64_t> append(std::span<const std::uint8_t> record);
-  Status sync();                        // everything appended is durable
+  Status sync();  // everything appended is durable
   std::uint64_t end() const;
   std::uint64_t free_bytes() const;
-  Status release_before(std::uint64_t position);   // space before it may be reused
-  Status reset();                       // a new epoch: empty
+  Status release_before(std::uint64_t position);  // space before it may be reused
+  Status reset();                                 // a new epoch: empty
  private:
   Journal();
   struct Impl;

@@ -11,20 +11,20 @@ namespace afterimage {
 
 struct LostWrite {
   Token token;
-  bool data_held = false;     // its data arrived and can be looked at, but an earlier write is missing
+  bool data_held = false;  // its data arrived and can be looked at, but an earlier write is missing
   bool is_void = false;
 };
 
 struct LossReport {
   std::string session;
   std::uint64_t epoch = 0;
-  Sequence point_a = 0;                 // the image is exactly writes 1..A
+  Sequence point_a = 0;  // the image is exactly writes 1..A
   Tod point_a_time = 0;
-  Sequence point_b = 0;                 // last token received
+  Sequence point_b = 0;  // last token received
   Tod point_b_time = 0;
-  Tod last_heard = 0;                   // the primary's own time in its last message
-  bool ended_in_order = false;          // the session was ended or drained: nothing can lie beyond B
-  std::vector<LostWrite> lost;          // A+1 .. B, all of them
+  Tod last_heard = 0;           // the primary's own time in its last message
+  bool ended_in_order = false;  // the session was ended or drained: nothing can lie beyond B
+  std::vector<LostWrite> lost;  // A+1 .. B, all of them
   std::vector<VolumeDescriptor> volumes;
 };
 
