@@ -1,0 +1,225 @@
+// The table of commands by role and state, and the sentences of its refusals. Pure.
+#include "automation/session_rules.h"
+
+#include "serializer/check.h"
+
+namespace afterimage {
+namespace {
+
+constexpr Rule kTake{RuleVerdict::kTake, "", ""};
+using StateRow = std::array<Rule, kOperatorStates>;  // INACTIVE ACTIVE SUSPENDED FROZEN RECOVERY
+using RoleRows = std::array<StateRow, kSiteRoles>;   // primary, secondary
+
+constexpr Rule refuse(const char* why, const char* remedy) { return {RuleVerdict::kRefuse, why, remedy}; }
+constexpr Rule condition(const char* why, const char* remedy) { return {RuleVerdict::kCondition, why, remedy}; }
+constexpr StateRow all(Rule rule) { return {rule, rule, rule, rule, rule}; }
+
+// A primary site never runs a recovery, so the RECOVERY column of a primary refuses what changes anything.
+constexpr Rule kNoRecoveryHere = refuse("a primary site has no recovery", "display the session with XQUERY at &PEER");
+constexpr Rule kAtPrimary = refuse("it is a command of the primary site", "enter it at &PEER");
+constexpr Rule kAtSecondary = refuse("it is a command of the secondary site", "enter it at &PEER");
+constexpr Rule kStartNeedsInactive = refuse("a session starts only from INACTIVE", "look at it with XQUERY; it is started already");
+constexpr Rule kDrainNeedsLink = condition("DRAIN waits for acknowledgements and the link is down",
+                                           "restore the link, or use IMMEDIATE, which leaves the unacknowledged writes out of the copy");
+constexpr Rule kDiscard = condition("ending here discards what this site received and did not apply",
+                                    "recover it first with XRECOVER &SESSION, or enter XEND &SESSION IMMEDIATE to discard it");
+constexpr Rule kOverLiveLink =
+    condition("the link to the primary is up, so the primary is alive", "enter CGROUP FREEZE &SESSION here first, then XRECOVER &SESSION");
+constexpr Rule kNothingHeld =
+    condition("no session was established here, so there is nothing to recover", "start the session at &PEER with XSTART &SESSION");
+
+constexpr RoleRows kXstart = {{
+    {kTake, kStartNeedsInactive,
+     refuse("the copy lacks the writes made since the suspension and they can only be copied as whole volumes",
+            "enter XEND &SESSION, make the volumes equal again (dsm verify shows where they differ), then XSTART &SESSION"),
+     refuse("a frozen session is still a session", "enter CGROUP RUN &SESSION to go on, or XEND &SESSION to end it"), kNoRecoveryHere},
+    all(kAtPrimary),
+}};
+
+constexpr Rule kNoSession = refuse("there is no session", "start it with XSTART &SESSION");
+
+constexpr RoleRows kXsuspend = {{
+    {kNoSession, kDrainNeedsLink, refuse("it is suspended already", "XQUERY &SESSION STATUS gives the reason; XEND &SESSION ends it"),
+     kDrainNeedsLink, kNoRecoveryHere},
+    all(kAtPrimary),
+}};
+
+constexpr RoleRows kXend = {{
+    {kNoSession, kDrainNeedsLink, kDrainNeedsLink, kDrainNeedsLink, kNoRecoveryHere},
+    {refuse("no session is established here", "nothing needs to be done; a session ended in order is taken over with XRECOVER &SESSION"),
+     refuse("a session that is being received is ended by its primary",
+            "enter XEND &SESSION at &PEER; if that site is lost, enter XRECOVER &SESSION here"),
+     kDiscard, kDiscard, condition("its recovery is still running", "wait for DSMA302I, then enter XEND &SESSION")},
+}};
+
+constexpr RoleRows kXrecover = {{
+    all(kAtSecondary),
+    {kNothingHeld, kOverLiveLink, kTake, kTake,
+     condition("it is recovered, or its recovery is running",
+               "XQUERY &SESSION RECOVER shows the result; start the work on the recovered volumes")},
+}};
+
+constexpr RoleRows kFreeze = {{
+    {kNoSession, kTake,
+     refuse("a suspended session copies nothing, so there is no order to protect",
+            "XQUERY &SESSION STATUS gives the reason for the suspension"),
+     refuse("it is frozen already", "enter CGROUP RUN &SESSION to let the writes go on"), kNoRecoveryHere},
+    {refuse("no session is established here", "start the session at &PEER with XSTART &SESSION"), kTake,
+     refuse("the mover has stopped and accepts nothing more already",
+            "XQUERY &SESSION STATUS gives the reason; XRECOVER &SESSION recovers the image"),
+     refuse("it is frozen already", "enter XRECOVER &SESSION to take over, or XEND &SESSION IMMEDIATE to give the image up"),
+     refuse("its images belong to this site already", "XQUERY &SESSION RECOVER shows the result")},
+}};
+
+constexpr RoleRows kRun = {{
+    {kNoSession, refuse("it is not frozen", "nothing needs to be done: its writes are going on"),
+     refuse("it is not frozen any more: the writes went on when it was suspended",
+            "XQUERY &SESSION STATUS gives the reason; XEND &SESSION ends the session"),
+     kTake, kNoRecoveryHere},
+    {refuse("no session is established here", "enter it at &PEER if writes are held there"),
+     refuse("it is not frozen here", "enter it at &PEER if writes are held there"),
+     refuse("the mover has stopped, it is not frozen", "XQUERY &SESSION STATUS gives the reason"),
+     refuse("a frozen secondary has refused messages and cannot go on from where it stopped",
+            "enter XRECOVER &SESSION to take over; or end the session (XEND &SESSION IMMEDIATE at both sites), make the volumes equal and "
+            "XSTART it at &PEER"),
+     refuse("its images belong to this site already", "XQUERY &SESSION RECOVER shows the result")},
+}};
+
+constexpr Rule kOffline =
+    refuse("only an active session can be compared at one sequence number", "compare the closed images with the shell command dsm verify");
+constexpr RoleRows kVerify = {{
+    {kOffline,
+     condition("the digests travel over the link and it is down",
+               "restore the link, or compare the closed images with the shell command dsm verify"),
+     kOffline, refuse("writes and digests are held alike while it is frozen", "enter CGROUP RUN &SESSION first"), kNoRecoveryHere},
+    {kOffline, kAtPrimary, kOffline, kOffline, kOffline},
+}};
+
+constexpr RoleRows kEverywhere = {{all(kTake), all(kTake)}};
+constexpr RoleRows kStart = {{all(refuse("the started task DSM that answers is started already", "look at it with D A,L")),
+                              all(refuse("the started task DSM that answers is started already", "look at it with D A,L"))}};
+constexpr RoleRows kDisplayQueue = {{all(refuse("the pending write queue is at the secondary site", "enter it at &PEER")), all(kTake)}};
+constexpr RoleRows kDisplayStorage = {{all(kTake), all(refuse("common storage is at the primary site", "enter it at &PEER"))}};
+
+constexpr std::array<const RoleRows*, kSessionCommands> kTable = {&kStart,        &kEverywhere,     &kXstart,     &kEverywhere, &kXsuspend,
+                                                                  &kXend,         &kXrecover,       &kFreeze,     &kRun,        &kVerify,
+                                                                  &kDisplayQueue, &kDisplayStorage, &kEverywhere, &kEverywhere};
+
+constexpr std::array<std::string_view, kSessionCommands> kCommandNames = {"S DSM", "P DSM",    "XSTART",        "XQUERY",     "XSUSPEND",
+                                                                          "XEND",  "XRECOVER", "CGROUP FREEZE", "CGROUP RUN", "VERIFY",
+                                                                          "D PWQ", "D STOR",   "D A,L",         "HELP"};
+constexpr std::array<std::string_view, kOperatorStates> kStateNames = {"INACTIVE", "ACTIVE", "SUSPENDED", "FROZEN", "RECOVERY"};
+
+bool condition_met(const RuleInput& in) {
+  switch (in.command) {
+    case SessionCommand::kXsuspend:
+      return effective_mode(in.mode, in.link_up) == EndMode::kImmediate || in.link_up;
+    case SessionCommand::kXend:
+      if (in.role == SiteRole::kPrimary) return effective_mode(in.mode, in.link_up) == EndMode::kImmediate || in.link_up;
+      return in.state == OperatorState::kRecovery ? in.recovery_complete : in.mode == EndMode::kImmediate;
+    case SessionCommand::kXrecover:
+      if (in.state == OperatorState::kInactive) return in.image_held;
+      if (in.state == OperatorState::kActive) return in.check_only || !in.link_up;
+      return in.check_only;
+    case SessionCommand::kVerify:
+      return in.link_up;
+    default:
+      return false;
+  }
+}
+
+std::string expand(const std::string& text, const RuleInput& in) {
+  std::string out;
+  const std::string peer = in.peer_site.empty() ? "the other site" : in.peer_site;
+  for (std::size_t at = 0; at < text.size();) {
+    if (text.compare(at, 8, "&SESSION") == 0) {
+      out += in.session;
+      at += 8;
+    } else if (text.compare(at, 5, "&PEER") == 0) {
+      out += peer;
+      at += 5;
+    } else {
+      out += text[at++];
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+const Rule& session_rule(SessionCommand command, SiteRole role, OperatorState state) {
+  AI_CHECK(static_cast<std::size_t>(command) < kSessionCommands);
+  AI_CHECK(static_cast<std::size_t>(role) < kSiteRoles);
+  AI_CHECK(static_cast<std::size_t>(state) < kOperatorStates);
+  return (*kTable.at(static_cast<std::size_t>(command))).at(static_cast<std::size_t>(role)).at(static_cast<std::size_t>(state));
+}
+
+Status check_command(const RuleInput& input) {
+  const Rule& rule = session_rule(input.command, input.role, input.state);
+  if (rule.verdict == RuleVerdict::kTake) return Status::ok();
+  if (rule.verdict == RuleVerdict::kCondition && condition_met(input)) return Status::ok();
+  std::string text = std::string(command_name(input.command));
+  if (input.mode != EndMode::kDefault) text += " " + std::string(mode_name(input.mode));
+  text += " is refused";
+  if (!input.session.empty()) {
+    text += ": session " + input.session + " is " + std::string(state_name(input.state)) + " at this " +
+            (input.role == SiteRole::kPrimary ? "primary" : "secondary") + " site, and ";
+  } else {
+    text += std::string(" at this ") + (input.role == SiteRole::kPrimary ? "primary" : "secondary") + " site: ";
+  }
+  return Status::error(text + expand(rule.why, input) + "; " + expand(rule.remedy, input) + ".");
+}
+
+EndMode effective_mode(EndMode mode, bool link_up) {
+  if (mode != EndMode::kDefault) return mode;
+  return link_up ? EndMode::kDrain : EndMode::kImmediate;
+}
+
+OperatorState operator_state(SessionState state) {
+  switch (state) {
+    case SessionState::kInactive:
+      return OperatorState::kInactive;
+    case SessionState::kActive:
+      return OperatorState::kActive;
+    case SessionState::kSuspended:
+      return OperatorState::kSuspended;
+    case SessionState::kFrozen:
+      return OperatorState::kFrozen;
+  }
+  return OperatorState::kSuspended;
+}
+
+OperatorState operator_state(SecondaryState state) {
+  switch (state) {
+    case SecondaryState::kEmpty:
+    case SecondaryState::kEnded:
+      return OperatorState::kInactive;
+    case SecondaryState::kDuplex:
+      return OperatorState::kActive;
+    case SecondaryState::kFrozen:
+      return OperatorState::kFrozen;
+    case SecondaryState::kRecovering:
+    case SecondaryState::kRecovered:
+      return OperatorState::kRecovery;
+    case SecondaryState::kStopped:
+      return OperatorState::kSuspended;
+  }
+  return OperatorState::kSuspended;
+}
+
+std::string_view state_name(OperatorState state) { return kStateNames.at(static_cast<std::size_t>(state)); }
+std::string_view role_name(SiteRole role) { return role == SiteRole::kPrimary ? "PRIMARY" : "SECONDARY"; }
+std::string_view command_name(SessionCommand command) { return kCommandNames.at(static_cast<std::size_t>(command)); }
+std::string_view mode_name(EndMode mode) {
+  switch (mode) {
+    case EndMode::kDefault:
+      return "";
+    case EndMode::kDrain:
+      return "DRAIN";
+    case EndMode::kImmediate:
+      return "IMMEDIATE";
+  }
+  return "";
+}
+
+}  // namespace afterimage

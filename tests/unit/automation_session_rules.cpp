@@ -1,0 +1,181 @@
+// Every command in every state at each role against an independent table, the conditions, and the form of every refusal.
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <map>
+#include <string>
+
+#include "automation/session_rules.h"
+
+using namespace afterimage;
+
+namespace {
+
+constexpr OperatorState kStates[] = {OperatorState::kInactive, OperatorState::kActive, OperatorState::kSuspended, OperatorState::kFrozen,
+                                     OperatorState::kRecovery};
+
+// T taken, R refused, C decided by link, mode or what is held; columns INACTIVE ACTIVE SUSPENDED FROZEN RECOVERY.
+const std::map<SessionCommand, std::pair<std::string, std::string>> kExpected = {
+    {SessionCommand::kStart, {"RRRRR", "RRRRR"}},         {SessionCommand::kStop, {"TTTTT", "TTTTT"}},
+    {SessionCommand::kXstart, {"TRRRR", "RRRRR"}},        {SessionCommand::kXquery, {"TTTTT", "TTTTT"}},
+    {SessionCommand::kXsuspend, {"RCRCR", "RRRRR"}},      {SessionCommand::kXend, {"RCCCR", "RRCCC"}},
+    {SessionCommand::kXrecover, {"RRRRR", "CCTTC"}},      {SessionCommand::kFreeze, {"RTRRR", "RTRRR"}},
+    {SessionCommand::kRun, {"RRRTR", "RRRRR"}},           {SessionCommand::kVerify, {"RCRRR", "RRRRR"}},
+    {SessionCommand::kDisplayQueue, {"RRRRR", "TTTTT"}},  {SessionCommand::kDisplayStorage, {"TTTTT", "RRRRR"}},
+    {SessionCommand::kDisplayActive, {"TTTTT", "TTTTT"}}, {SessionCommand::kHelp, {"TTTTT", "TTTTT"}},
+};
+
+RuleInput input(SessionCommand command, SiteRole role, OperatorState state) {
+  RuleInput in;
+  in.command = command;
+  in.role = role;
+  in.state = state;
+  in.session = "DALLAS";
+  in.peer_site = "SITEX";
+  return in;
+}
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+class SessionRulesTest : public CppUnit::TestFixture {
+  CPPUNIT_TEST_SUITE(SessionRulesTest);
+  CPPUNIT_TEST(testEveryCommandInEveryState);
+  CPPUNIT_TEST(testEveryRefusalSaysWhyAndWhatToDo);
+  CPPUNIT_TEST(testDrainNeedsTheLink);
+  CPPUNIT_TEST(testXendAtTheSecondaryDiscardsOnlyWhenTold);
+  CPPUNIT_TEST(testXrecoverIsRefusedWhileThePrimaryIsAlive);
+  CPPUNIT_TEST(testVerifyNeedsTheLink);
+  CPPUNIT_TEST(testStatesOfTheMoversMapToOperatorStates);
+  CPPUNIT_TEST_SUITE_END();
+
+ public:
+  void testEveryCommandInEveryState() {
+    CPPUNIT_ASSERT_EQUAL(kSessionCommands, kExpected.size());
+    for (const auto& [command, rows] : kExpected) {
+      for (const SiteRole role : {SiteRole::kPrimary, SiteRole::kSecondary}) {
+        const std::string& row = role == SiteRole::kPrimary ? rows.first : rows.second;
+        for (std::size_t i = 0; i < kOperatorStates; ++i) {
+          const auto verdict = session_rule(command, role, kStates[i]).verdict;
+          const char letter = verdict == RuleVerdict::kTake ? 'T' : verdict == RuleVerdict::kRefuse ? 'R' : 'C';
+          const std::string where =
+              std::string(command_name(command)) + " " + std::string(role_name(role)) + " " + std::string(state_name(kStates[i]));
+          CPPUNIT_ASSERT_EQUAL_MESSAGE(where, row[i], letter);
+          if (letter == 'T') CPPUNIT_ASSERT_MESSAGE(where, check_command(input(command, role, kStates[i])).good());
+          if (letter == 'R') CPPUNIT_ASSERT_EQUAL_MESSAGE(where, 8, check_command(input(command, role, kStates[i])).return_code());
+        }
+      }
+    }
+  }
+
+  void testEveryRefusalSaysWhyAndWhatToDo() {
+    int refusals = 0;
+    for (const auto& [command, rows] : kExpected) {
+      for (const SiteRole role : {SiteRole::kPrimary, SiteRole::kSecondary}) {
+        for (const OperatorState state : kStates) {
+          const Rule& rule = session_rule(command, role, state);
+          if (rule.verdict == RuleVerdict::kTake) continue;
+          CPPUNIT_ASSERT(*rule.why != '\0');
+          CPPUNIT_ASSERT(*rule.remedy != '\0');
+          RuleInput in = input(command, role, state);
+          in.mode = command == SessionCommand::kXend && role == SiteRole::kSecondary ? EndMode::kDefault : EndMode::kDrain;
+          if (state == OperatorState::kActive && command == SessionCommand::kXrecover) in.link_up = true;
+          const Status status = check_command(in);
+          const std::string& text = status.text();
+          CPPUNIT_ASSERT_MESSAGE(text, !status.good());
+          CPPUNIT_ASSERT_MESSAGE(text, text.starts_with(command_name(command)));
+          CPPUNIT_ASSERT_MESSAGE(text, contains(text, state_name(state)));
+          CPPUNIT_ASSERT_MESSAGE(text, contains(text, "DALLAS"));
+          CPPUNIT_ASSERT_MESSAGE(text, text.back() == '.');
+          CPPUNIT_ASSERT_MESSAGE(text, !contains(text, "&"));
+          ++refusals;
+        }
+      }
+    }
+    CPPUNIT_ASSERT(refusals > 60);
+  }
+
+  void testDrainNeedsTheLink() {
+    for (const SessionCommand command : {SessionCommand::kXsuspend, SessionCommand::kXend}) {
+      RuleInput in = input(command, SiteRole::kPrimary, OperatorState::kActive);
+      in.mode = EndMode::kDrain;
+      in.link_up = false;
+      const Status refused = check_command(in);
+      CPPUNIT_ASSERT(!refused.good());
+      CPPUNIT_ASSERT_MESSAGE(refused.text(), contains(refused.text(), "DRAIN") && contains(refused.text(), "IMMEDIATE"));
+      in.mode = EndMode::kImmediate;
+      CPPUNIT_ASSERT(check_command(in).good());
+      in.mode = EndMode::kDefault;
+      CPPUNIT_ASSERT(check_command(in).good());
+      in.mode = EndMode::kDrain;
+      in.link_up = true;
+      CPPUNIT_ASSERT(check_command(in).good());
+    }
+    CPPUNIT_ASSERT(effective_mode(EndMode::kDefault, true) == EndMode::kDrain);
+    CPPUNIT_ASSERT(effective_mode(EndMode::kDefault, false) == EndMode::kImmediate);
+    CPPUNIT_ASSERT(effective_mode(EndMode::kDrain, false) == EndMode::kDrain);
+  }
+
+  void testXendAtTheSecondaryDiscardsOnlyWhenTold() {
+    for (const OperatorState state : {OperatorState::kSuspended, OperatorState::kFrozen}) {
+      RuleInput in = input(SessionCommand::kXend, SiteRole::kSecondary, state);
+      in.link_up = true;
+      CPPUNIT_ASSERT(!check_command(in).good());
+      in.mode = EndMode::kDrain;
+      CPPUNIT_ASSERT(!check_command(in).good());
+      in.mode = EndMode::kImmediate;
+      CPPUNIT_ASSERT(check_command(in).good());
+    }
+    RuleInput in = input(SessionCommand::kXend, SiteRole::kSecondary, OperatorState::kRecovery);
+    in.mode = EndMode::kImmediate;
+    CPPUNIT_ASSERT(!check_command(in).good());
+    in.mode = EndMode::kDefault;
+    in.recovery_complete = true;
+    CPPUNIT_ASSERT(check_command(in).good());
+  }
+
+  void testXrecoverIsRefusedWhileThePrimaryIsAlive() {
+    RuleInput in = input(SessionCommand::kXrecover, SiteRole::kSecondary, OperatorState::kActive);
+    in.link_up = true;
+    const Status refused = check_command(in);
+    CPPUNIT_ASSERT(!refused.good());
+    CPPUNIT_ASSERT_MESSAGE(refused.text(), contains(refused.text(), "CGROUP FREEZE DALLAS"));
+    in.check_only = true;
+    CPPUNIT_ASSERT(check_command(in).good());
+    in.check_only = false;
+    in.link_up = false;
+    CPPUNIT_ASSERT(check_command(in).good());
+
+    in.state = OperatorState::kInactive;
+    CPPUNIT_ASSERT(!check_command(in).good());
+    in.image_held = true;
+    CPPUNIT_ASSERT(check_command(in).good());
+
+    in.state = OperatorState::kRecovery;
+    CPPUNIT_ASSERT(!check_command(in).good());
+    in.check_only = true;
+    CPPUNIT_ASSERT(check_command(in).good());
+  }
+
+  void testVerifyNeedsTheLink() {
+    RuleInput in = input(SessionCommand::kVerify, SiteRole::kPrimary, OperatorState::kActive);
+    CPPUNIT_ASSERT(!check_command(in).good());
+    in.link_up = true;
+    CPPUNIT_ASSERT(check_command(in).good());
+  }
+
+  void testStatesOfTheMoversMapToOperatorStates() {
+    CPPUNIT_ASSERT(operator_state(SessionState::kInactive) == OperatorState::kInactive);
+    CPPUNIT_ASSERT(operator_state(SessionState::kActive) == OperatorState::kActive);
+    CPPUNIT_ASSERT(operator_state(SessionState::kSuspended) == OperatorState::kSuspended);
+    CPPUNIT_ASSERT(operator_state(SessionState::kFrozen) == OperatorState::kFrozen);
+    CPPUNIT_ASSERT(operator_state(SecondaryState::kEmpty) == OperatorState::kInactive);
+    CPPUNIT_ASSERT(operator_state(SecondaryState::kEnded) == OperatorState::kInactive);
+    CPPUNIT_ASSERT(operator_state(SecondaryState::kDuplex) == OperatorState::kActive);
+    CPPUNIT_ASSERT(operator_state(SecondaryState::kFrozen) == OperatorState::kFrozen);
+    CPPUNIT_ASSERT(operator_state(SecondaryState::kRecovering) == OperatorState::kRecovery);
+    CPPUNIT_ASSERT(operator_state(SecondaryState::kRecovered) == OperatorState::kRecovery);
+    CPPUNIT_ASSERT(operator_state(SecondaryState::kStopped) == OperatorState::kSuspended);
+  }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(SessionRulesTest);
