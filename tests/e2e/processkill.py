@@ -1,0 +1,70 @@
+# Each process is killed alone while the others go on (Hercules, primary dsmd, secondary dsmd), at random moments and in turn; after
+# restart and resumption both sites compare equal once idle. A guest never notices the death of a mover.
+import os
+import unittest
+
+import harness
+from harness import DSMCHAN, DSMD, SESSION, WITNESS, Plant, Workspace
+from scenario import IPL, BankBase, assert_equal_once_idle, guest_reader, restart_mover, run_audit, start_mirrored_bank
+
+ROUNDS = 6 if os.environ.get("AFTERIMAGE_FULL") else 2
+
+
+class ProcessKillTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        missing = harness.missing_parts(DSMD, DSMCHAN, WITNESS)
+        if missing:
+            raise unittest.SkipTest(f"not built: {missing}")
+        cls.chance = harness.seeded("processkill")
+        cls.prepared = BankBase()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.prepared.close()
+
+    def end_and_compare(self, plant):
+        plant.herculeses["SYSA"].quit()
+        assert_equal_once_idle(plant)
+        plant.dsm("SITEA", f"F DSM,XEND {SESSION}")
+
+    def mover_dies(self, site):
+        with Workspace(f"kill-{site.lower()}") as workspace:
+            plant = Plant(workspace, prepared=self.prepared, heartbeat="30s")
+            start_mirrored_bank(plant)
+            for _ in range(ROUNDS):
+                plant.wait_writes(self.chance.randrange(100, 4000))
+                restart_mover(plant, site, lambda: plant.wait_writes(self.chance.randrange(100, 2000)))
+            plant.wait_writes(500)
+            self.end_and_compare(plant)
+
+    def test_the_primary_mover_dies_alone(self):
+        self.mover_dies("SITEA")
+
+    def test_the_secondary_mover_dies_alone(self):
+        self.mover_dies("SITEB")
+
+    def test_hercules_dies_alone(self):
+        """Writes numbered but not in the volume's file become void, and the uncertain tracks are sent anew before the guest runs again."""
+        with Workspace("kill-hercules") as workspace:
+            plant = Plant(workspace, prepared=self.prepared, heartbeat="30s")
+            start_mirrored_bank(plant)
+            for _ in range(ROUNDS):
+                plant.wait_writes(self.chance.randrange(100, 4000))
+                plant.herculeses["SYSA"].kill()
+                plant.dsmds["SITEA"].wait_log("DSMS110W", 20)
+                assert_equal_after_reopening(plant)
+                plant.herculeses["SYSA"].command(IPL)
+            plant.wait_writes(500)
+            self.end_and_compare(plant)
+            run_audit(plant, "SITEA")
+
+
+def assert_equal_after_reopening(plant):
+    """Hercules again on the same volumes, no guest yet: the module has mended them, and the sites are equal."""
+    plant.start_hercules(guest_deck=guest_reader(plant, "bank"))
+    assert_equal_once_idle(plant)
+
+
+if __name__ == "__main__":
+    unittest.main()

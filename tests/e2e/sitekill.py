@@ -1,0 +1,119 @@
+# Row A19: the primary site is lost at a random moment (SIGKILL of Hercules and dsmd together), also after a partial interruption
+# before. Each time the recovered volumes are exactly base + writes 1..A across all volumes, by the witness; A is not below the last
+# acknowledgement in common storage; audit, IPLed on the recovered volumes, agrees (A27).
+import os
+import re
+import time
+import unittest
+
+import checker
+import harness
+from harness import DSMCHAN, DSMD, SESSION, WITNESS, Failure, Plant, Workspace, wait_until
+from scenario import BankBase, restart_mover, run_audit, start_mirrored_bank
+
+KILLS = 25 if os.environ.get("AFTERIMAGE_FULL") else 5
+
+
+def recovery_point(text):
+    """A, B from the loss report's header lines."""
+    points = dict(re.findall(r"POINT ([AB])\D*?(\d+)", text.upper()))
+    if "A" not in points or "B" not in points:
+        raise Failure(f"the loss report does not tell points A and B:\n{text}")
+    return int(points["A"]), int(points["B"])
+
+
+class SiteKillTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        missing = harness.missing_parts(DSMD, DSMCHAN, WITNESS)
+        if missing:
+            raise unittest.SkipTest(f"not built: {missing}")
+        cls.chance = harness.seeded("sitekill")
+        cls.prepared = BankBase()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.prepared.close()
+
+    def testA19_SiteKillRecoversExactlyOneThroughA(self):
+        for kill in range(KILLS):
+            with self.subTest(kill=kill), Workspace("sitekill") as workspace:
+                self.one_kill(kill, workspace)
+
+    def one_kill(self, kill, workspace):
+        chance = self.chance
+        interruption = chance.choice(["none", "none", "SITEA", "SITEB"])
+        automatic = chance.random() < 0.3
+        fresh = kill == 0  # the first runs from unformatted volumes: format writes
+        plant = Plant(workspace, prepared=None if fresh else self.prepared, heartbeat="1s" if automatic else "30s",
+                      action="RECOVER" if automatic else "NONE")
+        first = start_mirrored_bank(plant)
+        plant.wait_writes(chance.randrange(100, 12000))
+        if interruption != "none":
+            restart_mover(plant, interruption, lambda: plant.wait_writes(chance.randrange(10, 3000)))
+            plant.wait_writes(chance.randrange(10, 3000))
+        time.sleep(chance.random() * 0.03)  # so that the kill is at any instruction, not just behind a poll of the witness
+        self.kill_site(plant)
+        began = time.monotonic()
+        acknowledged = int(plant.storage()["acknowledged"])
+        if automatic:
+            plant.dsmds["SITEB"].wait_log("DSMM141I", 60)
+        else:
+            plant.dsm("SITEB", f"F DSM,XRECOVER {SESSION}", accept=(0, 4))
+        took = time.monotonic() - began
+        point_a, point_b = recovery_point(plant.loss_report())
+        verdict = checker.check(plant.witness_file, plant.checker_volumes(), strict=True, total=point_a - first + 1)
+        print(f"  kill {kill}: {verdict.text()}; A={point_a} B={point_b} acknowledged={acknowledged} "
+              f"interruption={interruption} {'automatic' if automatic else 'XRECOVER'} {took:.1f} s", flush=True)
+        self.assertEqual(verdict.problem, "")
+        self.assertGreaterEqual(point_a, acknowledged)
+        self.assertGreaterEqual(point_b, point_a)
+        if not fresh:
+            run_audit(plant)
+
+    def kill_site(self, plant):
+        processes = [plant.herculeses["SYSA"], plant.dsmds["SITEA"]]
+        self.chance.shuffle(processes)
+        for process in processes:
+            process.signal(9)
+        for process in processes:
+            process.kill()
+
+    def testA19_AGapBetweenAAndBIsReportedWriteByWrite(self):
+        """Tokens go ahead of their data: with Hercules stopped inside a channel program, B is beyond A; then the site is killed."""
+        with Workspace("gap") as workspace:
+            plant = Plant(workspace, prepared=self.prepared, heartbeat="30s")
+            first = start_mirrored_bank(plant)
+            hercules = plant.herculeses["SYSA"]
+            for _ in range(500):
+                plant.wait_writes(self.chance.randrange(20, 400))
+                hercules.hold()
+                if self.unflushed(plant):
+                    break
+                hercules.release()
+            else:
+                self.fail("500 stops never met a token that was numbered and not yet in its volume's file")
+            numbered = int(plant.storage()["numbered"])
+            wait_until(lambda: f"{numbered}" in plant.dsm("SITEB", f"F DSM,XQUERY {SESSION}"), 20, f"B to reach {numbered}")
+            self.kill_site(plant)
+            plant.dsm("SITEB", f"F DSM,XRECOVER {SESSION}", accept=(0, 4))
+            report = plant.loss_report()
+            point_a, point_b = recovery_point(report)
+            self.assertEqual(point_b, numbered)
+            self.assertLess(point_a, point_b)
+            listed = re.findall(r"\b(?:HELD|MISSING)\b", report)
+            self.assertEqual(len(listed), point_b - point_a)
+            self.assertIn("MISSING", listed)
+            verdict = checker.check(plant.witness_file, plant.checker_volumes(), strict=True, total=point_a - first + 1)
+            print(f"  gap: A={point_a} B={point_b}; {verdict.text()}", flush=True)
+            self.assertEqual(verdict.problem, "")
+            run_audit(plant)
+
+    @staticmethod
+    def unflushed(plant):
+        devices = [value for key, value in plant.storage().items() if key.startswith("device.")]
+        return any(int(re.search(r"last (\d+)", text)[1]) > int(re.search(r"flushed (\d+)", text)[1]) for text in devices)
+
+
+if __name__ == "__main__":
+    unittest.main()
