@@ -56,9 +56,10 @@ struct MessageArrived {
 struct Start {
   std::uint64_t epoch = 0;
   std::vector<VolumeDescriptor> volumes;
-  Sequence first_sequence = 1;
-};              // XSTART, or a restarted mover with the same epoch
-struct End {};  // XEND: terminate when everything is acknowledged
+  Sequence first_sequence = 1;  // of the epoch
+  Sequence freed_through = 0;   // a restarted mover: everything up to here was acknowledged and freed; 0 = nothing of this epoch
+};                              // XSTART, or a restarted mover with the same epoch
+struct End {};                  // XEND: terminate when everything is acknowledged
 struct Tick {};
 }  // namespace primary
 using PrimaryInput = std::variant<primary::TokenNumbered, primary::DataFlushed, primary::TokenVoided, primary::ClockRead, primary::LinkUp,

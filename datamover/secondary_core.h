@@ -103,6 +103,7 @@ struct CheckpointDone {
 };  // images synced and checkpoint durable
 struct DiskError {
   std::string text;
+  bool journal_full = false;  // the journal refused an append for want of space: the primary is told so
 };
 struct Freeze {};   // planned, or the primary is lost: nothing more is accepted
 struct Recover {};  // apply the complete run, then report
