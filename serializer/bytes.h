@@ -20,11 +20,7 @@ inline void put_u64(std::uint8_t* p, std::uint64_t v) {
 }
 inline std::uint8_t get_u8(const std::uint8_t* p) { return p[0]; }
 inline std::uint16_t get_u16(const std::uint8_t* p) { return static_cast<std::uint16_t>((p[0] << 8) | p[1]); }
-inline std::uint32_t get_u32(const std::uint8_t* p) {
-  return (static_cast<std::uint32_t>(get_u16(p)) << 16) | get_u16(p + 2);
-}
-inline std::uint64_t get_u64(const std::uint8_t* p) {
-  return (static_cast<std::uint64_t>(get_u32(p)) << 32) | get_u32(p + 4);
-}
+inline std::uint32_t get_u32(const std::uint8_t* p) { return (static_cast<std::uint32_t>(get_u16(p)) << 16) | get_u16(p + 2); }
+inline std::uint64_t get_u64(const std::uint8_t* p) { return (static_cast<std::uint64_t>(get_u32(p)) << 32) | get_u32(p + 4); }
 
 }  // namespace afterimage

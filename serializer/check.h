@@ -13,7 +13,7 @@ void check_failed(const char* expression, const char* file, int line);
 }  // namespace afterimage
 
 // Compound conditions are split into several checks, so that the message names the one that failed.
-#define AI_CHECK(expression)                                             \
-  do {                                                                   \
+#define AI_CHECK(expression)                                                        \
+  do {                                                                              \
     if (!(expression)) ::afterimage::check_failed(#expression, __FILE__, __LINE__); \
   } while (false)

@@ -1,5 +1,6 @@
 // The mover's side of common storage: reads tokens in sequence order, their data, frees them, and cleans up after dead systems.
-// One thread of one process (dsmd) only; a restarted dsmd rebuilds everything from the segment (A9: the work list survives).
+// One thread of one process (dsmd) only; a restarted dsmd goes on from the segment alone (A9: the work list survives).
+// Source: document 002, "Positive Return Token" (A9).
 #pragma once
 
 #include <span>
@@ -10,37 +11,37 @@
 namespace afterimage {
 
 struct HeldToken {
-  Token token;                             // sequence and tod filled in
+  Token token;  // sequence and tod filled in
   bool is_void = false;
-  bool flushed = false;                    // its bytes are in the volume's file: may go in M2
+  bool flushed = false;  // its bytes are in the volume's file: may go in M2
   std::uint32_t device = 0;
-  std::span<const std::uint8_t> data;      // in common storage; valid until free_through() passes this token
+  std::span<const std::uint8_t> data;  // in common storage; valid until free_through() passes this token
 };
 
 class SlotReader {
  public:
   explicit SlotReader(CommonStorage& storage);
 
-  // Rebuilds the count of slots per chunk from the entries after freed_through. Call once after construction.
+  // Takes up the work list: completes a freeing that was cut off and checks that every number after freed_through has its entry.
+  // Call once after construction. An error names the sequence that is damaged.
   Status rebuild();
   Sequence last_numbered();
   // The token of a numbered sequence (> freed_through). A damaged slot (bad CRC or shape) is an error naming the sequence.
-  Result<HeldToken> read(Sequence sequence);
-  bool is_flushed(const HeldToken& held) const;    // again, later
-  // Frees every token up to and including `sequence` (acknowledged as durable by the secondary) and whole chunks with them.
+  // `check_data` false leaves the CRC of the data unchecked, for a reader that only wants the token.
+  Result<HeldToken> read(Sequence sequence, bool check_data = true);
+  bool is_flushed(const HeldToken& held) const;  // again, later
+  bool is_void(Sequence sequence) const;         // again, later; false once freed
+  // Frees every token up to and including `sequence` (acknowledged as durable by the secondary), at most all numbered ones, and
+  // whole chunks with them. May be called with an old number: chunks closed meanwhile are freed then too.
   void free_through(Sequence sequence);
-  std::uint64_t ring_bytes_used() const;
+  std::uint64_t ring_bytes_used() const;  // in chunks that hold something not freed, or that a device is filling
   std::uint64_t ring_bytes() const;
 
-  // For a system whose process is dead: voids its tokens whose bytes had not reached the file, adds their tracks to the device's
-  // unhardened map (to be re-read and sent as corrective images when the volume is next opened), marks its devices kLost, closes its
-  // chunks and frees the system entry's pid. Returns the sequences voided. Safe to repeat after being killed half-way.
+  // bury.h, for the mover.
   std::vector<Sequence> bury_system(std::uint32_t system);
 
  private:
   CommonStorage& storage_;
-  std::vector<std::uint32_t> chunk_held_;   // numbered, not freed, by chunk
-  std::vector<std::uint32_t> chunk_freed_;  // freed, by chunk, since it was taken
 };
 
 }  // namespace afterimage

@@ -15,7 +15,7 @@ using Tod = std::uint64_t;
 // Microseconds between 1900-01-01 and 1970-01-01.
 inline constexpr std::uint64_t kTodUnixEpoch_us = 2208988800ULL * 1000000ULL;
 
-constexpr std::uint64_t tod_to_us(Tod tod) { return tod >> 12; }          // microseconds since 1900
+constexpr std::uint64_t tod_to_us(Tod tod) { return tod >> 12; }  // microseconds since 1900
 constexpr Tod tod_from_us(std::uint64_t us_1900) { return us_1900 << 12; }
 constexpr Tod tod_from_unix_us(std::uint64_t us_1970) { return tod_from_us(us_1970 + kTodUnixEpoch_us); }
 
