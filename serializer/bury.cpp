@@ -93,10 +93,11 @@ Burial bury_system(CommonStorage& storage, std::uint32_t index) {
   Burial burial;
   SystemEntry& system = storage.system(index);
   const std::uint32_t pid = system.pid.load();
-  if (pid == 0) return burial;
-  if (process_alive(pid, system.start_time.load())) return burial;
+  if (pid == 0 || process_alive(pid, system.start_time.load())) return burial;
   if (!claim(system)) return burial;
-  if (system.pid.load() == pid) {  // else another has buried it while this one was claiming
+  // Again: another may have buried it, and its next process entered itself, while this one was claiming.
+  const std::uint32_t still = system.pid.load();
+  if (still != 0 && !process_alive(still, system.start_time.load())) {
     system.burying.store(1);
     mark_open_slots(storage, index);
     void_unflushed(storage, index, burial.voided);

@@ -2,6 +2,7 @@
 #include "serializer/registry.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 
@@ -12,6 +13,8 @@ namespace afterimage {
 namespace {
 
 std::string_view text_in(const char* field, std::size_t size) { return {field, strnlen(field, size)}; }
+
+typedef std::uint64_t NameBytes __attribute__((may_alias));
 
 template <std::size_t kSize>
 void copy_text(char (&field)[kSize], std::string_view text) {
@@ -29,13 +32,21 @@ Status bad_name(const std::string& name) {
   return Status::error("System name '" + name + "' is not 1 to 8 characters of A-Z 0-9 @ # $, the first no digit; choose one that is.");
 }
 
+// In one store, so that no process killed here leaves half a name, and none reads one.
+void set_name(SystemEntry& system, const std::string& name) {
+  static_assert(offsetof(SystemEntry, name) % alignof(std::uint64_t) == 0);
+  std::uint64_t bytes = 0;
+  std::memcpy(&bytes, name.data(), std::min(name.size(), sizeof bytes));
+  __atomic_store_n(reinterpret_cast<NameBytes*>(system.name), bytes, __ATOMIC_RELEASE);
+}
+
 // With the lock held. The name is the last thing written of a new entry.
 Result<std::uint32_t> enter_system(CommonStorage& storage, const std::string& name) {
   if (!is_name(name)) return failed<std::uint32_t>(bad_name(name));
   if (const auto present = find_system(storage, name)) return result_of(*present);
   for (std::uint32_t i = 0; i < storage.system_count(); ++i) {
     if (storage.system(i).name[0] != 0) continue;
-    copy_text(storage.system(i).name, name);
+    set_name(storage.system(i), name);
     return result_of(i);
   }
   return failed<std::uint32_t>(
@@ -102,6 +113,17 @@ void write_definition(DeviceEntry& device, const DeviceDefinition& wanted, std::
   device.compressed.store(wanted.compressed ? 1 : 0);
   auto unused = static_cast<std::uint32_t>(DeviceState::kUnused);
   device.state.compare_exchange_strong(unused, static_cast<std::uint32_t>(DeviceState::kDefined));
+}
+
+// Why the entry may not be changed now, or null.
+const char* use_of(const DeviceEntry& device) {
+  const auto state = static_cast<DeviceState>(device.state.load());
+  if (state == DeviceState::kOpen) return "is open and its definition differs: detach it before changing it.";
+  if (state == DeviceState::kLost)
+    return "awaits mending after its system died and its definition differs: start its system with the old definition first.";
+  if (state != DeviceState::kUnused && (device.duplex.load() & kDuplex) != 0)
+    return "is in a session and its definition differs: end the session before changing it.";
+  return nullptr;
 }
 
 std::optional<std::uint32_t> unused_device(CommonStorage& storage) {
@@ -193,12 +215,9 @@ Result<std::uint32_t> define_device(CommonStorage& storage, const DeviceDefiniti
     return failed<std::uint32_t>(Status::error(device_text(wanted) + " finds no place in common storage, which holds " +
                                                std::to_string(storage.device_count()) + " devices: make common storage anew for more."));
   DeviceEntry& device = storage.device(*index);
-  const auto state = static_cast<DeviceState>(device.state.load());
-  if (state == DeviceState::kOpen || state == DeviceState::kLost) {
+  if (const char* use = use_of(device)) {
     if (same_definition(device, wanted)) return result_of(*index);
-    return failed<std::uint32_t>(Status::error(device_text(wanted) +
-                                               (state == DeviceState::kOpen ? " is open" : " awaits mending after its system died") +
-                                               " and its definition differs: detach or mend it before changing it."));
+    return failed<std::uint32_t>(Status::error(device_text(wanted) + " " + use));
   }
   write_definition(device, wanted, system.value);
   return result_of(*index);

@@ -42,8 +42,8 @@ struct DeviceDefinition {
   std::string image_path;
   bool compressed = false;
 };
-// Enters a device, or changes one of the same system and device number that is not open; its index. Refused: bounds, more tracks
-// than the maps have, an open device whose definition differs, no place left.
+// Enters a device, or changes one of the same system and device number that is not in use; its index. Refused: bounds, more tracks
+// than the maps have, another definition for a device that is open, in a session or to be mended, no place left.
 Result<std::uint32_t> define_device(CommonStorage& storage, const DeviceDefinition& definition);
 std::optional<std::uint32_t> find_device(CommonStorage& storage, std::string_view system, std::uint16_t device_number);
 

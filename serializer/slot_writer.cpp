@@ -88,7 +88,7 @@ bool SlotWriter::take_interrupted(Token& interrupted) {
 // The caller did not ask for it: its tracks are at least mended when the volume is opened next, or copied when the session resumes.
 void SlotWriter::mark_interrupted() {
   Token interrupted;
-  if (!take_interrupted(interrupted)) return;
+  if (!take_interrupted(interrupted) || interrupted.kind == TokenKind::kVerify) return;
   record_change(storage_, device_, interrupted);
   TrackMap map = TrackMap::unhardened(storage_, device_);
   for (unsigned i = 0; i < std::min<unsigned>(interrupted.range_count, kMaxRanges); ++i) map.set(interrupted.ranges[i].track);
