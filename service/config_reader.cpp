@@ -226,7 +226,12 @@ bool first_one(bool& seen, const XmlElement& element, const std::string& parent,
   return !std::exchange(seen, true);
 }
 
-SessionConfig read_session(const XmlElement& element, const std::string& directory, std::vector<int>& volume_lines,
+bool has_device_number(const XmlElement& volume) {
+  return std::ranges::any_of(volume.attributes,
+                             [](const XmlAttribute& a) { return a.name == "device" && parse_device_number(a.value).has_value(); });
+}
+
+SessionConfig read_session(const XmlElement& element, const std::string& directory, std::vector<VolumeLine>& volume_lines,
                            ConfigMistakes& mistakes) {
   static constexpr std::string_view kKnown[] = {"name", "primary", "secondary", "errorlevel"};
   Reader reader(element, mistakes, kKnown);
@@ -241,7 +246,7 @@ SessionConfig read_session(const XmlElement& element, const std::string& directo
   for (const XmlElement& child : element.children) {
     if (child.name == "volume") {
       session.volumes.push_back(read_volume(child, directory, mistakes));
-      volume_lines.push_back(child.first_line);
+      volume_lines.push_back({child.first_line, has_device_number(child)});
     } else if (child.name == "buffers") {
       if (first_one(buffers, child, "session", mistakes)) session.buffers = read_buffers(child, mistakes);
     } else if (child.name == "journal") {

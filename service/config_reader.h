@@ -12,11 +12,16 @@
 namespace afterimage {
 
 // Where each thing of the Config stood, for the sentences of config_rules: same order as in Config.
+struct VolumeLine {
+  int line = 0;
+  bool device_read = false;  // its device number had its form
+};
+
 struct ConfigLines {
   int root = 0;     // 0 = the outermost element is not ours, and nothing was read
   int storage = 0;  // 0 = not stated
   std::vector<int> sites, systems, sessions;
-  std::vector<std::vector<int>> volumes;  // per session
+  std::vector<std::vector<VolumeLine>> volumes;  // per session
 };
 
 // `directory` is what relative paths are relative to.

@@ -95,7 +95,8 @@ void check_volume_system(const Config& config, const SessionConfig& session, con
   if (system == nullptr && !volume.system.empty())
     mistakes.add(line, "Volume " + volume.volser + " names system " + volume.system +
                            ", which is not defined (defined: " + names_of(config.systems) + "): correct the name or add the <system>.");
-  if (system != nullptr && !session.primary.empty() && system->site != session.primary)
+  if (system != nullptr && config.site(system->site) != nullptr && config.site(session.primary) != nullptr &&
+      system->site != session.primary)
     mistakes.add(line, "Volume " + volume.volser + " belongs to system " + system->name + " of site " + system->site +
                            ", and the session's primary site is " + session.primary + ": name a system of that site.");
 }
@@ -121,25 +122,25 @@ void check_image(const ImageUse& use, std::vector<ImageUse>& earlier, ConfigMist
   earlier.push_back(use);
 }
 
-void check_volumes(const Config& config, const SessionConfig& session, const std::vector<int>& lines, int session_line,
+void check_volumes(const Config& config, const SessionConfig& session, const std::vector<VolumeLine>& lines, int session_line,
                    ConfigMistakes& mistakes) {
   if (session.volumes.empty()) mistakes.add(session_line, "Session " + session.name + " has no volume: add at least one <volume>.");
   if (session.volumes.size() > kMaxDevices)
-    mistakes.add(lines[kMaxDevices], "A plex has at most " + std::to_string(kMaxDevices) + " volumes, and session " + session.name +
-                                         " has " + std::to_string(session.volumes.size()) + ": remove some.");
+    mistakes.add(lines[kMaxDevices].line, "A plex has at most " + std::to_string(kMaxDevices) + " volumes, and session " + session.name +
+                                              " has " + std::to_string(session.volumes.size()) + ": remove some.");
   Seen<std::string> volsers, secondary_volsers;
   Seen<std::pair<std::string, std::uint16_t>> devices;
   std::map<std::string, std::size_t> per_system;
   std::vector<ImageUse> images;
   for (std::size_t i = 0; i < session.volumes.size(); ++i) {
     const VolumeConfig& volume = session.volumes[i];
-    const int line = lines[i];
+    const int line = lines[i].line;
     if (const int first = volsers.before(volume.volser, line); first != 0 && !volume.volser.empty())
       mistakes.add(line, "Volume " + volume.volser + " is in the session twice" + at_line(first) + ": a volser names one volume.");
     if (const int first = secondary_volsers.before(volume.secondary_volser, line); first != 0 && !volume.secondary_volser.empty())
       mistakes.add(line, "Secondary volser " + volume.secondary_volser + " is in the session twice" + at_line(first) +
                              ": a volser names one volume.");
-    if (const int first = devices.before({volume.system, volume.device}, line))
+    if (const int first = lines[i].device_read ? devices.before({volume.system, volume.device}, line) : 0)
       mistakes.add(line, "Device " + device_number_text(volume.device) + " of system " + volume.system + " is used twice" + at_line(first) +
                              ": correct the device number.");
     check_volume_system(config, session, volume, line, mistakes);

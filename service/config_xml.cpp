@@ -96,11 +96,6 @@ class Builder : public DefaultHandler {
   }
   void endElement(const XMLCh*, const XMLCh*, const XMLCh*) override { open_.pop_back(); }
 
-  void characters(const XMLCh* const text, const XMLSize_t length) override {
-    for (XMLSize_t i = 0; i < length; ++i)
-      if (text[i] > 0x20 && !open_.empty() && open_.back()->text_line == 0) open_.back()->text_line = here();
-  }
-
   void startDTD(const XMLCh*, const XMLCh*, const XMLCh*) override {
     document_.fatal.push_back({here(), "A configuration has no document type declaration: remove <!DOCTYPE ...>."});
     throw Refused();

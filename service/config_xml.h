@@ -17,7 +17,6 @@ struct XmlElement {
   std::string name;                   // local name; "" stands for no document at all
   bool in_namespace = false;          // of kConfigNamespace
   int first_line = 0, last_line = 0;  // of its start tag
-  int text_line = 0;                  // of the first text in it that is not blank; 0 = none
   std::vector<XmlAttribute> attributes;
   std::vector<XmlElement> children;
 };
