@@ -1,0 +1,48 @@
+// See tap_module.h.
+#include "channel/tap_module.h"
+
+#include <cstdio>
+
+namespace afterimage {
+
+TapModule& tap_module() {
+  // Never destroyed: Hercules may end with threads of its own still inside a device.
+  static TapModule* module = new TapModule;
+  return *module;
+}
+
+void tap_log(const std::string& text) {
+  if (tap_module().host != nullptr) tap_module().host->log(text.c_str());
+}
+
+std::string device_text(std::uint32_t device_number) {
+  char text[16];
+  std::snprintf(text, sizeof text, "%4.4X", device_number & 0xFFFF);
+  return text;
+}
+
+std::string reason_text(SuspendReason reason) {
+  switch (reason) {
+    case SuspendReason::kNone:
+      return "NONE";
+    case SuspendReason::kOperator:
+      return "OPERATOR";
+    case SuspendReason::kBuffers:
+      return "BUFFERS";
+    case SuspendReason::kLink:
+      return "LINK";
+    case SuspendReason::kWriteBack:
+      return "WRITE-BACK";
+    case SuspendReason::kCheck:
+      return "CHECK";
+    case SuspendReason::kFreeze:
+      return "FREEZE LIMIT";
+    case SuspendReason::kSecondary:
+      return "SECONDARY";
+    case SuspendReason::kImageChanged:
+      return "IMAGE CHANGED";
+  }
+  return "UNKNOWN";
+}
+
+}  // namespace afterimage

@@ -1,0 +1,39 @@
+// The module as one object inside Hercules: its settings, the segment it is attached to, its devices. Any thread, under its lock where
+// said; nothing here is used by a write.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "channel/tap_device.h"
+#include "channel/tap_settings.h"
+
+namespace afterimage {
+
+inline constexpr unsigned kMaxTappedDevices = 256;  // in one Hercules
+
+struct TapModule {
+  const TapHost* host = nullptr;
+  std::mutex mutex;  // settings, attachments, the list of devices
+  TapSettings settings;
+  std::vector<std::unique_ptr<TapAttachment>> attachments;  // the last one is current; earlier ones stay mapped
+  std::vector<std::unique_ptr<TapDevice>> devices;
+  std::atomic<TapAttachment*> current{nullptr};
+  std::atomic<bool> stopping{false};
+  std::atomic<unsigned> open_devices{0};
+  // When this Hercules first saw the present freeze (monotonic microseconds; 0 = the session is not frozen).
+  std::atomic<std::uint64_t> frozen_since_us{0};
+};
+
+TapModule& tap_module();
+
+// One line into the Hercules log. `text` begins with the message id; it is upper-cased by its writer.
+void tap_log(const std::string& text);
+std::string device_text(std::uint32_t device_number);  // "0A80"
+std::string reason_text(SuspendReason reason);
+
+}  // namespace afterimage
