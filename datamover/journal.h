@@ -14,6 +14,7 @@
 
 namespace afterimage {
 
+// The configuration asks for at least kMinJournalBytes. One record must fit into one file.
 struct JournalSettings {
   std::string directory;
   std::uint64_t bytes = 256ull << 20;  // of all files together
@@ -26,15 +27,21 @@ class Journal {
   // Opens or creates. A torn tail (crash while appending) is cut off at the last whole record; a damaged record with whole records behind
   // it is an error that names file and position: nothing is guessed.
   static Result<std::unique_ptr<Journal>> open(const JournalSettings& settings);
-  // Calls `visit` for every record from `position` to the end, in order.
+  // A second process on the same directory is refused.
+  // Calls `visit` for every record from `position` (a record boundary; 0 = begin()) to the end, in order. Stops at the first error of
+  // `visit` and returns it. A damaged record is an error that names file and position.
   Status replay(std::uint64_t position, const std::function<Status(std::uint64_t position, std::span<const std::uint8_t> record)>& visit);
-  // Position of the record; an error when the journal is full (nothing written) or the disk refuses (nothing acknowledged).
+  // Position of the record; an error when the journal is full (nothing written, is_full() is then true; usable again after a release)
+  // or the disk refuses (nothing acknowledged; every later append and sync is refused, because the kernel reports a lost page only once).
   Result<std::uint64_t> append(std::span<const std::uint8_t> record);
-  Status sync();  // everything appended is durable
+  Status sync();                // everything appended is durable
+  bool is_full() const;         // the last append was refused for want of space
+  std::uint64_t begin() const;  // oldest position that can be replayed
   std::uint64_t end() const;
-  std::uint64_t free_bytes() const;
-  Status release_before(std::uint64_t position);  // space before it may be reused
-  Status reset();                                 // a new epoch: empty
+  std::uint64_t free_bytes() const;  // what can be appended at most before something is released
+  // Space before it may be reused. Not remembered across open(): there everything still readable counts as needed until this is called.
+  Status release_before(std::uint64_t position);
+  Status reset();  // a new epoch: empty
  private:
   Journal();
   struct Impl;

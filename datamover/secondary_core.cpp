@@ -26,7 +26,7 @@ void SecondaryCore::State::on(Tod, const secondary::Restart& restart, Outputs& o
   durable.known_tod = from.applied_tod;
   durable.sent = from.last_sent;
   continuity = ContinuityChecker(settings.session, settings.peer_lu, settings.local_lu, epoch, from.last_message);
-  journal_end = checkpoint_journal_end = from.journal_position;
+  journal_end = journal_released = checkpoint_journal_end = from.journal_position;
   checkpoint = checkpoint_asked = from;
   const bool goes_on = state == SecondaryState::kDuplex || state == SecondaryState::kFrozen || state == SecondaryState::kRecovering;
   const std::string reason = goes_on ? why_not_volumes(settings.volumes, volumes) : std::string();

@@ -86,8 +86,7 @@ std::uint64_t SecondaryCore::State::oldest_needed() const {
 
 bool SecondaryCore::State::journal_short() const {
   if (settings.journal_bytes == 0) return false;
-  const std::uint64_t used = journal_end - checkpoint.journal_position;
-  return used > settings.journal_bytes / 4 * 3 && oldest_needed() > checkpoint.journal_position;
+  return journal_end - journal_released > settings.journal_bytes / 4 * 3 && oldest_needed() > journal_released;
 }
 
 // Withholding is safe only while something of ours is under way: an incomplete token at the front needs the primary to go on.
@@ -198,6 +197,7 @@ void SecondaryCore::State::checkpoint_if_due(Tod now, Outputs& out) {
 void SecondaryCore::State::on(Tod, const secondary::CheckpointDone& done, Outputs& out) {
   AI_CHECK(checkpoint_in_flight);
   checkpoint_in_flight = false;
+  journal_released = std::max(journal_released, checkpoint.journal_position);  // checkpoints have two generations: the older one counts
   checkpoint = done.checkpoint;
   if (state == SecondaryState::kDuplex && checkpoint.state == SecondaryState::kEnded) {
     state = SecondaryState::kEnded;

@@ -69,8 +69,9 @@ struct SecondaryCore::State {
   std::optional<LossReport> report;
 
   bool checkpoint_in_flight = false, checkpoint_forced = false;
-  Checkpoint checkpoint;        // the last one reported done, or restarted from
-  Checkpoint checkpoint_asked;  // the last one asked for
+  Checkpoint checkpoint;               // the last one reported done, or restarted from
+  Checkpoint checkpoint_asked;         // the last one asked for
+  std::uint64_t journal_released = 0;  // space before it is certainly released
   std::uint64_t checkpoint_journal_end = 0;
   Tod checkpoint_at = 0;
 
