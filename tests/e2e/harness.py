@@ -90,7 +90,6 @@ class Hercules(Process):
     """One Hercules. Commands go in on stdin (through the dyngui module, which a daemon needs for that)."""
 
     def __init__(self, workspace, name, devices, modules=(), environment=None, extra=(), cpus=1, arch="z/Arch"):
-        self.name_in_plex = name
         config = workspace.path(f"{name}.cnf")
         lines = ["CPUSERIAL 000001", "CPUMODEL 2064", "MAINSIZE 16", "XPNDSIZE 0", f"NUMCPU {cpus}", f"ARCHMODE {arch}", "OSTAILOR QUIET",
                  "PANRATE SLOW", "DIAG8CMD ENABLE", f"MODPATH {self.module_folder(workspace)}", "LDMOD dyngui"]
@@ -100,8 +99,7 @@ class Hercules(Process):
         with open(config, "w", encoding="ascii") as handle:
             handle.write("\n".join(lines) + "\n")
         super().__init__(workspace, name, ["hercules", "-d", "-f", config],
-                         {"HERCULES_RC": "None", "AFTERIMAGE_SYSTEM": name, **(environment or {})}, stdin=True)
-        self.ready = False
+                         {"AFTERIMAGE_SYSTEM": name, **(environment or {})}, stdin=True)
 
     @staticmethod
     def module_folder(workspace):
@@ -117,6 +115,16 @@ class Hercules(Process):
     def wait_ready(self, timeout_s=30):
         self.wait_log(r"HHCDG001I|HHCAO001I", timeout_s)
         return self
+
+    def wait_running(self, condition, timeout_s, what):
+        """wait_until, but fails at once when Hercules has ended or its guest has stopped."""
+        def look():
+            value = condition()
+            if not value and (not self.alive() or "HHCCP011I" in self.log()):
+                raise Failure(f"{self.name}: Hercules or its guest has stopped while waiting for {what}:\n{self.tail()}")
+            return value
+
+        return wait_until(look, timeout_s, lambda: f"{what}:\n{self.tail()}", 0.05)
 
     def quit(self, timeout_s=30):
         self.command("quit")
@@ -263,9 +271,8 @@ class Plant:
     def wait_writes(self, count, timeout_s=60):
         """Until the witness has seen so many more records."""
         goal = witness_log.next_ordinal(self.witness_file) + count
-        wait_until(lambda: witness_log.next_ordinal(self.witness_file) >= goal, timeout_s,
-                   lambda: f"{count} more records of the witness; Hercules says:\n" +
-                   "\n".join(h.tail() for h in self.herculeses.values()))
+        next(iter(self.herculeses.values())).wait_running(lambda: witness_log.next_ordinal(self.witness_file) >= goal, timeout_s,
+                                                          f"{count} more records of the witness")
 
     def wait_records_of(self, systems, count, timeout_s=60):
         """Until each system has made so many more records."""

@@ -47,14 +47,14 @@ def guest_reader(plant, program):
     return guest(plant.workspace, program)
 
 
-def start_mirrored_bank(plant, system="SYSA", start_movers=True):
+def start_mirrored_bank(plant, system="SYSA", start_movers=True, modules=("dsmchan", "witness")):
     """Both movers, the session, Hercules with the bank running; the first sequence number."""
     first = 1
     if start_movers:
         plant.start_dsmd("SITEB")
         plant.start_dsmd("SITEA")
         first = plant.start_session()
-    hercules = plant.start_hercules(system, guest_deck=guest(plant.workspace, "bank"))
+    hercules = plant.start_hercules(system, modules, guest_deck=guest(plant.workspace, "bank"))
     hercules.command(IPL)
     return first
 

@@ -8,8 +8,8 @@ import checker
 import harness
 import witness_log
 from ckd_image import HEADER_BYTES, CkdImage
-from harness import READER, WITNESS, Hercules, Workspace, bank_devices, bank_volumes, guest, make_volumes, wait_until
-from scenario import IPL, reader
+from harness import READER, WITNESS, Hercules, Workspace, bank_devices, bank_volumes, guest, make_volumes
+from scenario import BANK_COMMITS, IPL, reader
 
 
 class WitnessTest(unittest.TestCase):
@@ -33,8 +33,9 @@ class WitnessTest(unittest.TestCase):
             devices = [(READER, reader(guest(workspace, "bank")))] + bank_devices(workspace.path("site"), volumes, "SYSA")
             hercules = Hercules(workspace, "PLAIN", devices, ["witness"], {"WITNESS_FILE": witness}).wait_ready()
             hercules.command(IPL)
-            goal = self.chance.randrange(6000, 12000)
-            wait_until(lambda: witness_log.next_ordinal(witness) > goal, 60, lambda: f"{goal} records:\n{hercules.tail()}")
+            hercules.wait_log(BANK_COMMITS, 60)
+            goal = witness_log.next_ordinal(witness) + self.chance.randrange(2000, 12000)
+            hercules.wait_running(lambda: witness_log.next_ordinal(witness) > goal, 60, f"{goal} records")
             hercules.kill()
             verdict = self.check(workspace, volumes, "site")
             print(f"  {verdict.text()}", flush=True)
