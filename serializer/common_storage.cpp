@@ -95,12 +95,12 @@ void initialise(std::uint8_t* base, const StorageGeometry& geometry, const Stora
   for (std::uint32_t i = 0; i < geometry.system_count; ++i) new (base + geometry.systems_offset + i * sizeof(SystemEntry)) SystemEntry{};
   for (std::uint32_t i = 0; i < geometry.device_count; ++i) new (base + geometry.devices_offset + i * sizeof(DeviceEntry)) DeviceEntry{};
   std::memcpy(header->magic, kStorageMagic, sizeof kStorageMagic);
-  fill_header(geometry, *header);
   copy_name(header->product_version, sizeof header->product_version, AFTERIMAGE_VERSION);
   copy_name(header->plex, sizeof header->plex, shape.plex);
   std::random_device random;
   header->storage_id = (static_cast<std::uint64_t>(random()) << 32) | random();
   header->created = clock_tod();
+  fill_header(geometry, *header);
   auto& control = *reinterpret_cast<ControlBlock*>(base + geometry.control_offset);
   control.pace_limit_ms.store(kPaceLimit_ms);
   control.freeze_limit_ms.store(kFreezeLimit_ms);

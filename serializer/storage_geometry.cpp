@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
 #include <cstring>
 #include <string_view>
 
 #include "serializer/common_storage.h"
+#include "serializer/crc32c.h"
 
 namespace afterimage {
 namespace {
@@ -49,6 +51,8 @@ Result<StorageGeometry> refused(const std::string& name, const std::string& why)
   return failed<StorageGeometry>(Status::error(
       "Common storage " + name + " " + why + ": stop every program that uses it, then remove it and start again.", Severity::kSevere));
 }
+
+std::uint32_t crc_of(const StorageHeader& header) { return crc32c(0, &header, offsetof(StorageHeader, crc)); }
 
 std::string bounded_text(const char* text, std::size_t most) { return {text, strnlen(text, most)}; }
 
@@ -101,6 +105,7 @@ void fill_header(const StorageGeometry& g, StorageHeader& header) {
   header.chunk_words_offset = g.chunk_words_offset;
   header.maps_offset = g.maps_offset;
   header.chunks_offset = g.chunks_offset;
+  header.crc = crc_of(header);
 }
 
 Result<StorageGeometry> geometry_of(const StorageHeader& header, std::uint64_t mapped_bytes, const std::string& name) {
@@ -112,6 +117,7 @@ Result<StorageGeometry> geometry_of(const StorageHeader& header, std::uint64_t m
             bounded_text(header.product_version, sizeof header.product_version) + "); this is " AFTERIMAGE_VERSION " with layout " +
             std::to_string(kLayoutVersion) + ": stop the programs of the other version first, or use one version for all of them.",
         Severity::kSevere));
+  if (header.crc != crc_of(header)) return refused(name, "is damaged (its header fails its check)");
   StorageGeometry g;
   g.sequence_entries = header.sequence_entries;
   g.chunk_count = header.chunk_count;

@@ -21,6 +21,7 @@ struct StorageGeometry {
 
 // The geometry for a wanted shape, or the sentence that says which number of it is out of bounds.
 Result<StorageGeometry> geometry_for(const StorageShape& shape);
+// Sets the geometry's fields, and the header's CRC last: everything else above it is already set.
 void fill_header(const StorageGeometry& geometry, StorageHeader& header);
 // Judges a header of a segment of `mapped_bytes` bytes; every count and offset is checked against what this program computes from it.
 // `name` is for the sentence. The header need not be marked ready.

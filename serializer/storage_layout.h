@@ -97,6 +97,7 @@ struct alignas(64) StorageHeader {
   std::uint64_t map_bytes_per_device;  // change map and unhardened map, each
   std::uint64_t control_offset, systems_offset, devices_offset, entries_offset, chunk_words_offset, maps_offset, chunks_offset;
   Tod created;
+  std::uint32_t crc;                 // crc32c of everything above it
   std::atomic<std::uint32_t> ready;  // 1 when everything above is set: attachers wait for it
   char command_socket[108];          // path of dsmd's command socket, for the Hercules panel
 };
