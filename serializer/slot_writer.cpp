@@ -54,7 +54,7 @@ SlotWriter::SlotWriter(CommonStorage& storage, std::uint32_t device) : storage_(
   storage.device(device).open_slot.store(0);
 }
 
-Token& SlotWriter::token() { return slot_ != nullptr ? slot_->token : scratch_; }
+Token& SlotWriter::open_token() { return slot_ != nullptr ? slot_->token : scratch_; }
 const Token& SlotWriter::token() const { return slot_ != nullptr ? slot_->token : scratch_; }
 bool SlotWriter::empty() const { return token().range_count == 0; }
 
@@ -156,7 +156,7 @@ SlotRoom SlotWriter::prepare(std::uint32_t data_bytes) {
 }
 
 void SlotWriter::begin(const Token& begun) {
-  Token& mine = token();
+  Token& mine = open_token();
   mine = begun;
   mine.sequence = 0;
   mine.tod = 0;
@@ -177,9 +177,9 @@ bool SlotWriter::add(std::uint32_t track, std::uint16_t offset, const void* byte
 }
 
 void SlotWriter::set_record(std::uint16_t cylinder, std::uint16_t head, std::uint8_t record) {
-  token().cylinder = cylinder;
-  token().head = head;
-  token().record = record;
+  open_token().cylinder = cylinder;
+  open_token().head = head;
+  open_token().record = record;
 }
 
 Numbered SlotWriter::number(std::uint64_t now_us) {

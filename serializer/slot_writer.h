@@ -55,7 +55,7 @@ class SlotWriter {
   bool take_any_chunk();
   void consume(Sequence sequence);
   void lend_back();
-  Token& token();
+  Token& open_token();
   Numbered number(std::uint64_t now_us);
 
   CommonStorage& storage_;
