@@ -409,6 +409,7 @@ call_lib stop
 .org DATA_AT
 .include "guest_data.inc"
 .include "guest_bank_data.inc"
+.include "guest_volumes.inc"
 CONSOLE_AT: .long CONSOLE_BLOCK
 CONTROL_WORDS: .long WINDOW,CYLS
 CONTROL_RETURN: .long 0

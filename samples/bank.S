@@ -22,8 +22,8 @@
 # Records that may share one channel program.
 .set BATCH, 8
 # A tick adds RATE to the credit, so a transaction costs what one second has in ticks.
-.set TICKS_A_SECOND, 50
-.set CREDIT_LIMIT, RATE*5+BATCH*TICKS_A_SECOND
+.set TICKS_A_SECOND, 200
+.set CREDIT_LIMIT, RATE*20+BATCH*TICKS_A_SECOND
 
 .macro program_name
 put "BANK"
@@ -376,6 +376,7 @@ l %r14,REPORT_RETURN-DATA(%r13)
 br %r14
 
 .include "bank_start.inc"
+.include "guest_format.inc"
 
 .org LIB_AT
 .include "guest_lib.inc"
@@ -384,6 +385,7 @@ br %r14
 .org DATA_AT
 .include "guest_data.inc"
 .include "guest_bank_data.inc"
+.include "guest_volumes.inc"
 CURSOR: .long 0
 CONSOLE_AT: .long CONSOLE_BLOCK
 LOG_TYPE: .long TYPE_LOG
@@ -410,9 +412,6 @@ MAKE_RETURN: .long 0
 MOVE_RETURN: .long 0
 REPORT_RETURN: .long 0
 START_RETURN: .long 0
-FORMAT_RETURN: .long 0
-CONTROL_RETURN: .long 0
-SCAN_SLOT: .long 0
 BACK_OUT_TO: .long 0
 BACKED_OUT: .long 0
 LOG_BUFFERS_AT: .long LOG_BUFFERS
@@ -421,6 +420,7 @@ COMMIT_BUFFERS_AT: .long COMMIT_BUFFERS
 RING_AT: .long RING
 BALANCES_AT: .long BALANCES
 CONTROL_WORDS: .long WINDOW,CYLS
+.include "guest_format_data.inc"
 .include "bank_start_data.inc"
 .org PROGRAM_END
 
