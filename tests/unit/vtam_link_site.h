@@ -1,0 +1,236 @@
+// Two LUs on the loopback interface for the session tests: what each side was told, and running until something has happened.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/ssl.hpp>
+#include <boost/asio/write.hpp>
+#include <chrono>
+#include <functional>
+#include <optional>
+
+#include "vtam_link/frame.h"
+#include "vtam_link/lu_session.h"
+#include "vtam_link_certificates.h"
+#include "vtam_link_samples.h"
+
+namespace afterimage::samples {
+
+inline constexpr char kLuA[] = "SITEA.DSMLU";
+inline constexpr char kLuB[] = "SITEB.DSMLU";
+
+inline LinkTimes quick_times() {
+  LinkTimes times;
+  times.handshake_ms = 3000;
+  times.first_retry_ms = 10;
+  times.last_retry_ms = 80;
+  times.linger_ms = 100;
+  times.refusal_report_ms = 0;
+  return times;
+}
+
+// What one side was told, in order.
+struct Told {
+  std::vector<std::string> down, refused;
+  std::vector<BindResponse> bound;
+  std::vector<BindRequest> binds;
+  std::vector<Bytes> messages;
+  unsigned drained = 0;
+  BindResponse answer;  // what on_bind gives
+
+  Told() {
+    answer.accepted = true;
+    answer.product_version = "0.1.0";
+    answer.epoch = 2;
+  }
+  LuSessionHandler handler() {
+    LuSessionHandler h;
+    h.on_bind = [this](const BindRequest& bind) {
+      binds.push_back(bind);
+      return answer;
+    };
+    h.on_bound = [this](const BindResponse& response) { bound.push_back(response); };
+    h.on_message = [this](Bytes&& message) { messages.push_back(std::move(message)); };
+    h.on_down = [this](const std::string& reason) { down.push_back(reason); };
+    h.on_drained = [this] { ++drained; };
+    h.on_refused = [this](const std::string& reason) { refused.push_back(reason); };
+    return h;
+  }
+};
+
+inline BindRequest bind_from_a() {
+  BindRequest bind;
+  bind.product_version = "0.1.0";
+  bind.session = "DALLAS";
+  bind.origin_lu = kLuA;
+  bind.destination_lu = kLuB;
+  bind.epoch = 2;
+  bind.next_message = 1;
+  bind.max_message_bytes = kDefaultMessageBytes;
+  return bind;
+}
+
+class LinkFixture : public CppUnit::TestFixture {
+ public:
+  using Tcp = boost::asio::ip::tcp;
+
+  // Making keys is slow, so all tests of the program share the certificates.
+  struct Material {
+    TemporaryDirectory directory;
+    TestAuthority authority{directory, "good"}, other{directory, "other"};
+    TlsFiles a = authority.issue_lu(kLuA), b = authority.issue_lu(kLuB), x = authority.issue_lu("SITEX.DSMLU");
+  };
+  static Material& material() {
+    static Material made;
+    return made;
+  }
+
+ protected:
+  // Runs the io_context until `done` or, failing the test, `limit`. Waits for events; never spins.
+  void run_until(const std::function<bool()>& done, const char* what, std::chrono::milliseconds limit = std::chrono::seconds(20)) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    if (io.stopped()) io.restart();
+    while (!done()) {
+      const auto left = end - std::chrono::steady_clock::now();
+      CPPUNIT_ASSERT_MESSAGE(std::string("did not happen: ") + what + told_text(), left.count() > 0);
+      io.run_one_for(left);
+      if (io.stopped()) {
+        CPPUNIT_ASSERT_MESSAGE(std::string("nothing is left that could bring: ") + what + told_text(), done());
+        io.restart();
+      }
+    }
+  }
+  // Lets everything that is due happen, for at most `limit`.
+  void run_for(std::chrono::milliseconds limit) {
+    if (io.stopped()) io.restart();
+    io.run_for(limit);
+  }
+  std::string told_text() const {
+    std::string text;
+    for (const auto& t : a.down) text += "\n  A down: " + t;
+    for (const auto& t : b.down) text += "\n  B down: " + t;
+    for (const auto& t : b.refused) text += "\n  B refused: " + t;
+    return text;
+  }
+
+  void listen(const LinkTimes& times = quick_times(), std::uint16_t port = 0) {
+    listener.emplace(io, material().b, LuAddress{kLuB, "127.0.0.1", port}, kLuA, b.handler(), times);
+    const Status status = listener->start();
+    CPPUNIT_ASSERT_MESSAGE(status.text(), status.good());
+    CPPUNIT_ASSERT(listener->port() != 0);
+  }
+  void connect(std::uint16_t port, const LinkTimes& times = quick_times()) { connect_as(material().a, kLuA, kLuB, port, times); }
+  void connect_as(const TlsFiles& files, const std::string& local, const std::string& peer, std::uint16_t port,
+                  const LinkTimes& times = quick_times()) {
+    connector.emplace(io, files, local, LuAddress{peer, "127.0.0.1", port}, a.handler(), bind_from_a, times);
+    const Status status = connector->start();
+    CPPUNIT_ASSERT_MESSAGE(status.text(), status.good());
+  }
+  void establish() {
+    listen();
+    connect(listener->port());
+    run_until([this] { return connector->up() && listener->up(); }, "the session is up");
+  }
+  static void assert_says(const std::string& text, const std::string& part) {
+    CPPUNIT_ASSERT_MESSAGE("'" + text + "' should say '" + part + "'", text.find(part) != std::string::npos);
+    CPPUNIT_ASSERT_EQUAL('.', text.back());
+  }
+  static EncodedMessage idle_message(std::uint64_t number) {
+    Message message;
+    message.m0 = header(ContentType::kTokenData, number);
+    auto encoded_message = encode(message);
+    CPPUNIT_ASSERT_MESSAGE(encoded_message.status.text(), encoded_message.good());
+    return std::move(encoded_message.value);
+  }
+
+  boost::asio::io_context io{1};
+  Told a, b;
+  std::optional<LuListener> listener;
+  std::optional<LuConnector> connector;
+};
+
+// A peer that does not follow our rules: plain TCP or TLS under the test's control.
+class RawPeer {
+ public:
+  using Tcp = boost::asio::ip::tcp;
+  using Tls = boost::asio::ssl::stream<Tcp::socket>;
+
+  explicit RawPeer(boost::asio::io_context& io) : io_(io), context_(boost::asio::ssl::context::tls) {}
+  // Uses these files without any check of ours.
+  RawPeer& with_files(const TlsFiles& files) {
+    context_.use_certificate_file(files.certificate, boost::asio::ssl::context::pem);
+    context_.use_private_key_file(files.key, boost::asio::ssl::context::pem);
+    return *this;
+  }
+  RawPeer& with_version(int version) {
+    SSL_CTX_set_max_proto_version(context_.native_handle(), version);
+    return *this;
+  }
+  void connect(std::uint16_t port) {
+    tls_.emplace(io_, context_);
+    tls_->next_layer().connect(Tcp::endpoint(boost::asio::ip::make_address("127.0.0.1"), port));
+  }
+  void accept_on(Tcp::acceptor& acceptor, std::function<void()> then) {
+    tls_.emplace(io_, context_);
+    acceptor.async_accept(tls_->next_layer(), [then](const boost::system::error_code& error) {
+      if (!error) then();
+    });
+  }
+  void handshake(boost::asio::ssl::stream_base::handshake_type role) {
+    tls_->async_handshake(role, [this](const boost::system::error_code& error) {
+      shaken = true;
+      handshake_error = error;
+      if (!error) read();
+    });
+  }
+  void write_tls(Bytes bytes) {
+    auto kept = std::make_shared<Bytes>(std::move(bytes));
+    boost::asio::async_write(*tls_, boost::asio::buffer(*kept), [kept](const boost::system::error_code&, std::size_t) {});
+  }
+  void write_plain(const std::string& text) {
+    auto kept = std::make_shared<std::string>(text);
+    boost::asio::async_write(tls_->next_layer(), boost::asio::buffer(*kept), [kept](const boost::system::error_code&, std::size_t) {});
+  }
+  void watch_plain_close() {
+    tls_->next_layer().async_read_some(boost::asio::buffer(buffer_), [this](const boost::system::error_code& error, std::size_t bytes) {
+      plain_bytes += bytes;
+      if (error) {
+        closed = true;
+      } else {
+        watch_plain_close();
+      }
+    });
+  }
+
+  bool shaken = false, closed = false;
+  boost::system::error_code handshake_error;
+  Bytes received;
+  std::size_t plain_bytes = 0;
+
+ private:
+  void read() {
+    tls_->async_read_some(boost::asio::buffer(buffer_), [this](const boost::system::error_code& error, std::size_t bytes) {
+      received.insert(received.end(), buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(bytes));
+      if (error) {
+        closed = true;
+      } else {
+        read();
+      }
+    });
+  }
+
+  boost::asio::io_context& io_;
+  boost::asio::ssl::context context_;
+  std::optional<Tls> tls_;
+  std::array<std::uint8_t, 4096> buffer_{};
+};
+
+inline Bytes framed(FrameType type, const Bytes& body) {
+  Bytes bytes(kFrameHeadBytes);
+  put_frame_head(bytes.data(), {type, static_cast<std::uint32_t>(body.size())});
+  bytes.insert(bytes.end(), body.begin(), body.end());
+  return bytes;
+}
+
+}  // namespace afterimage::samples
