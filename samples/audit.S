@@ -3,7 +3,7 @@
 # The rule is "commit implies data implies log". Because the bank writes each volume in the order of its transactions, more can be asked: with H, D and M
 # the highest transactions in log, data base and commit log,
 #   - the log holds every transaction up to H, and the commit log every one up to M, as far back as their areas reach;
-#   - M <= D or no update of a committed transaction is missing; D <= H; H - M is at most the window;
+#   - no update of a transaction up to M is missing from the data base; D <= H; H - M is at most the window;
 #   - each data base record was last written by the last transaction up to D that updates it (the account of D may still be to come);
 #   - each balance is the one the log record of that transaction gives, and no money has been lost or made.
 # Every byte of every record is checked. The verdict is one line on the console; the disabled wait code is WAIT_OK or WAIT_AUDIT_FAILED.
@@ -16,8 +16,8 @@
 .error "CYLS is too large for the tables of audit"
 .endif
 
-.macro program_name
-put "AUDIT"
+.macro error_prefix
+put "AUDIT FAILED"
 .endm
 
 # Ends the audit with this rule broken, at slot r1 of volume r11, transaction r3.

@@ -28,6 +28,9 @@
 .macro program_name
 put "BANK"
 .endm
+.macro error_prefix
+put "BANK STOPPED"
+.endm
 
 .text
 .org MAIN_AT

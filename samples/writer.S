@@ -62,6 +62,9 @@
 .macro program_name
 put "WRITER"
 .endm
+.macro error_prefix
+put "WRITER STOPPED"
+.endm
 
 .text
 .org MAIN_AT

@@ -436,6 +436,17 @@ class BankAndAudit:
         self.assertEqual("AUDIT FAILED: NO BANK ON THE VOLUME TRANSACTION=0 VOLUME=0120 CCHHR=0001000001", line)
         self.assertEqual(0xBAD, code)
 
+    def testBankKilledWhileFormattingBeginsAgain(self):
+        directory = self.volumes()
+        hercules = self.start(directory, self.bank)
+        hercules.wait_for(lambda log: "BANK FORMATS THE VOLUMES\n" in log, "the formatting")
+        hercules.kill()
+        finished = "BANK VOLUMES FORMATTED\n" in hercules.log()
+        code, line = self.verdict(directory)
+        self.assertEqual("AUDIT PASSED" if finished else "AUDIT FAILED", line[:12])
+        self.run_bank(directory, 100)
+        self.assert_passed(directory)
+
     def testMissingVolumeIsNamed(self):
         directory = self.volumes()
         hercules = self.start(directory, self.bank, volumes=VOLSERS[:2])
