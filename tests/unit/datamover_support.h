@@ -1,13 +1,10 @@
-// Shared by the datamover tests: small volumes, tokens, names, temporary directories.
+// Shared by the datamover tests: small volumes, tokens, names; temporary directories come from the images' tests.
 #pragma once
 
-#include <stdlib.h>
-
-#include <filesystem>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "channel_dasd_support.h"
 #include "vtam_link/message.h"
 
 namespace afterimage::testing {
@@ -49,23 +46,5 @@ inline Token write_token(Sequence sequence, VolumeId volume, std::uint32_t track
 inline std::vector<std::uint8_t> bytes_of(std::size_t length, unsigned value) {
   return std::vector<std::uint8_t>(length, static_cast<std::uint8_t>(value));
 }
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "afterimage-test-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-    path_ = pattern;
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::permissions(path_, std::filesystem::perms::owner_all, ignored);
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 }  // namespace afterimage::testing
