@@ -21,8 +21,10 @@ constexpr Rule kAtSecondary = refuse("it is a command of the secondary site", "e
 constexpr Rule kStartNeedsInactive = refuse("a session starts only from INACTIVE", "look at it with XQUERY; it is started already");
 constexpr Rule kDrainNeedsLink = condition("DRAIN waits for acknowledgements and the link is down",
                                            "restore the link, or use IMMEDIATE, which leaves the unacknowledged writes out of the copy");
-constexpr Rule kDiscard = condition("ending here discards what this site received and did not apply",
-                                    "recover it first with XRECOVER &SESSION, or enter XEND &SESSION IMMEDIATE to discard it");
+constexpr Rule kEndedAtPrimary =
+    refuse("a session is ended by its primary", "enter XEND &SESSION at &PEER; to use the images here, enter XRECOVER &SESSION");
+constexpr Rule kRestartHere = refuse("the mover has stopped and applies nothing more",
+                                     "correct what DSMM133S names, stop DSM here (P DSM), start it again, and enter the command again");
 constexpr Rule kOverLiveLink =
     condition("the link to the primary is up, so the primary is alive", "enter CGROUP FREEZE &SESSION here first, then XRECOVER &SESSION");
 constexpr Rule kNothingHeld =
@@ -32,7 +34,8 @@ constexpr RoleRows kXstart = {{
     {kTake, kStartNeedsInactive,
      refuse("the copy lacks the writes made since the suspension and they can only be copied as whole volumes",
             "enter XEND &SESSION, make the volumes equal again (dsm verify shows where they differ), then XSTART &SESSION"),
-     refuse("a frozen session is still a session", "enter CGROUP RUN &SESSION to go on, or XEND &SESSION to end it"), kNoRecoveryHere},
+     refuse("a frozen session is still a session", "enter CGROUP RUN &SESSION to let the writes go on, or XEND &SESSION to end it"),
+     kNoRecoveryHere},
     all(kAtPrimary),
 }};
 
@@ -47,16 +50,16 @@ constexpr RoleRows kXsuspend = {{
 constexpr RoleRows kXend = {{
     {kNoSession, kDrainNeedsLink, kDrainNeedsLink, kDrainNeedsLink, kNoRecoveryHere},
     {refuse("no session is established here", "nothing needs to be done; a session ended in order is taken over with XRECOVER &SESSION"),
-     refuse("a session that is being received is ended by its primary",
-            "enter XEND &SESSION at &PEER; if that site is lost, enter XRECOVER &SESSION here"),
-     kDiscard, kDiscard, condition("its recovery is still running", "wait for DSMA302I, then enter XEND &SESSION")},
+     kEndedAtPrimary, kRestartHere,
+     refuse("the image waits for a decision",
+            "enter XRECOVER &SESSION, or begin anew as the runbook says under USE THE SITE AS SECONDARY AGAIN"),
+     refuse("its images belong to this site", "begin anew as the runbook says under USE THE SITE AS SECONDARY AGAIN")},
 }};
 
 constexpr RoleRows kXrecover = {{
     all(kAtSecondary),
-    {kNothingHeld, kOverLiveLink, kTake, kTake,
-     condition("it is recovered, or its recovery is running",
-               "XQUERY &SESSION RECOVER shows the result; start the work on the recovered volumes")},
+    {kNothingHeld, kOverLiveLink, kRestartHere, kTake,
+     condition("it is recovered already", "XQUERY &SESSION RECOVER shows the result; start the work on the recovered volumes")},
 }};
 
 constexpr RoleRows kFreeze = {{
@@ -64,10 +67,8 @@ constexpr RoleRows kFreeze = {{
      refuse("a suspended session copies nothing, so there is no order to protect",
             "XQUERY &SESSION STATUS gives the reason for the suspension"),
      refuse("it is frozen already", "enter CGROUP RUN &SESSION to let the writes go on"), kNoRecoveryHere},
-    {refuse("no session is established here", "start the session at &PEER with XSTART &SESSION"), kTake,
-     refuse("the mover has stopped and accepts nothing more already",
-            "XQUERY &SESSION STATUS gives the reason; XRECOVER &SESSION recovers the image"),
-     refuse("it is frozen already", "enter XRECOVER &SESSION to take over, or XEND &SESSION IMMEDIATE to give the image up"),
+    {refuse("no session is established here", "start the session at &PEER with XSTART &SESSION"), kTake, kRestartHere,
+     refuse("it is frozen already", "enter XRECOVER &SESSION to take over"),
      refuse("its images belong to this site already", "XQUERY &SESSION RECOVER shows the result")},
 }};
 
@@ -77,11 +78,9 @@ constexpr RoleRows kRun = {{
             "XQUERY &SESSION STATUS gives the reason; XEND &SESSION ends the session"),
      kTake, kNoRecoveryHere},
     {refuse("no session is established here", "enter it at &PEER if writes are held there"),
-     refuse("it is not frozen here", "enter it at &PEER if writes are held there"),
-     refuse("the mover has stopped, it is not frozen", "XQUERY &SESSION STATUS gives the reason"),
+     refuse("it is not frozen here", "enter it at &PEER if writes are held there"), kRestartHere,
      refuse("a frozen secondary has refused messages and cannot go on from where it stopped",
-            "enter XRECOVER &SESSION to take over; or end the session (XEND &SESSION IMMEDIATE at both sites), make the volumes equal and "
-            "XSTART it at &PEER"),
+            "enter XRECOVER &SESSION to take over, or begin anew as the runbook says under USE THE SITE AS SECONDARY AGAIN"),
      refuse("its images belong to this site already", "XQUERY &SESSION RECOVER shows the result")},
 }};
 
@@ -91,17 +90,18 @@ constexpr RoleRows kVerify = {{
     {kOffline,
      condition("the digests travel over the link and it is down",
                "restore the link, or compare the closed images with the shell command dsm verify"),
-     kOffline, refuse("writes and digests are held alike while it is frozen", "enter CGROUP RUN &SESSION first"), kNoRecoveryHere},
+     kOffline,
+     refuse("digests are held with the writes while it is frozen",
+            "verify before a freeze, or compare the closed images with the shell command dsm verify"),
+     kNoRecoveryHere},
     {kOffline, kAtPrimary, kOffline, kOffline, kOffline},
 }};
 
 constexpr RoleRows kEverywhere = {{all(kTake), all(kTake)}};
-constexpr RoleRows kStart = {{all(refuse("the started task DSM that answers is started already", "look at it with D A,L")),
-                              all(refuse("the started task DSM that answers is started already", "look at it with D A,L"))}};
 constexpr RoleRows kDisplayQueue = {{all(refuse("the pending write queue is at the secondary site", "enter it at &PEER")), all(kTake)}};
 constexpr RoleRows kDisplayStorage = {{all(kTake), all(refuse("common storage is at the primary site", "enter it at &PEER"))}};
 
-constexpr std::array<const RoleRows*, kSessionCommands> kTable = {&kStart,        &kEverywhere,     &kXstart,     &kEverywhere, &kXsuspend,
+constexpr std::array<const RoleRows*, kSessionCommands> kTable = {&kEverywhere,   &kEverywhere,     &kXstart,     &kEverywhere, &kXsuspend,
                                                                   &kXend,         &kXrecover,       &kFreeze,     &kRun,        &kVerify,
                                                                   &kDisplayQueue, &kDisplayStorage, &kEverywhere, &kEverywhere};
 
@@ -113,14 +113,12 @@ constexpr std::array<std::string_view, kOperatorStates> kStateNames = {"INACTIVE
 bool condition_met(const RuleInput& in) {
   switch (in.command) {
     case SessionCommand::kXsuspend:
-      return effective_mode(in.mode, in.link_up) == EndMode::kImmediate || in.link_up;
     case SessionCommand::kXend:
-      if (in.role == SiteRole::kPrimary) return effective_mode(in.mode, in.link_up) == EndMode::kImmediate || in.link_up;
-      return in.state == OperatorState::kRecovery ? in.recovery_complete : in.mode == EndMode::kImmediate;
+      return effective_mode(in.mode, in.link_up) == EndMode::kImmediate || in.link_up;
     case SessionCommand::kXrecover:
       if (in.state == OperatorState::kInactive) return in.image_held;
       if (in.state == OperatorState::kActive) return in.check_only || !in.link_up;
-      return in.check_only;
+      return in.check_only || !in.recovery_complete;
     case SessionCommand::kVerify:
       return in.link_up;
     default:

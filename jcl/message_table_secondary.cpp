@@ -24,7 +24,8 @@ constexpr MessageEntry kMessages[] = {
      "To use the images at this site, enter XRECOVER."},
     {"DSMM133S", "SESSION <SESSION> STOPPED HERE: <REASON>", "The secondary cannot go on without risking a wrong image.",
      "Nothing more is accepted or acknowledged. The images and the journal are kept as they are.",
-     "Do what the reason says. XRECOVER still recovers what is held; to mirror again, XEND at the primary and see the runbook."},
+     "Correct what the reason names, stop and start the started task: it continues from its journal. If the primary is lost, then enter "
+     "XRECOVER."},
     {"DSMM134E", "SESSION <SESSION>: DISK ERROR: <TEXT>",
      "A journal, checkpoint, image or report could not be read or written; the text names the file. A full disk and an image that is "
      "refused are reported here.",
