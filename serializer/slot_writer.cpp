@@ -147,21 +147,23 @@ SlotRoom SlotWriter::prepare(std::uint32_t data_bytes) {
   if (!hold_chunk(bytes)) return SlotRoom::kPoolFull;
   slot_offset_ = chunk_used_;
   room_ = wanted;
-  slot_ = reinterpret_cast<SlotHeader*>(storage_.chunk(chunk_ - 1) + slot_offset_);
-  slot_->token = Token{};
-  slot_->header_bytes = sizeof(SlotHeader);
-  slot_->data_crc = 0;
+  auto* slot = reinterpret_cast<SlotHeader*>(storage_.chunk(chunk_ - 1) + slot_offset_);
+  slot->token = Token{};
+  slot->header_bytes = sizeof(SlotHeader);
+  slot->data_crc = 0;
+  keep_order();  // or the token of a slot freed long ago would look like one begun
+  slot_ = slot;
   device.open_slot.store(make_slot_ref(chunk_ - 1, slot_offset_, bytes), std::memory_order_release);
   return SlotRoom::kReady;
 }
 
 void SlotWriter::begin(const Token& begun) {
-  Token& mine = open_token();
-  mine = begun;
-  mine.sequence = 0;
-  mine.tod = 0;
-  mine.range_count = 0;
-  mine.data_length = 0;
+  Token token = begun;
+  token.sequence = 0;
+  token.tod = 0;
+  token.range_count = 0;
+  token.data_length = 0;
+  open_token() = token;
 }
 
 bool SlotWriter::add(std::uint32_t track, std::uint16_t offset, const void* bytes, std::uint16_t length) {
