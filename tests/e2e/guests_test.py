@@ -436,6 +436,26 @@ class BankAndAudit:
         self.assertEqual("AUDIT FAILED: NO BANK ON THE VOLUME TRANSACTION=0 VOLUME=0120 CCHHR=0001000001", line)
         self.assertEqual(0xBAD, code)
 
+    def testAuditOfOtherSizesRefuses(self):
+        directory = self.volumes()
+        self.run_bank(directory, 1)
+        deck = self.build("audit", "CYLS=%d" % (CYLINDERS + 1))
+        hercules = self.start(directory, deck)
+        self.assertEqual(0xBAD, hercules.wait_end())
+        self.assertIn("AUDIT FAILED: CONTROL RECORD HAS OTHER SIZES THAN THIS AUDIT", hercules.log())
+
+    def testRecordThatCannotBeFoundIsAFailedAudit(self):
+        directory = self.volumes()
+        self.run_bank(directory, 1)
+        bank = Bank(directory, self.arch)
+        at, _ = bank.volumes[DATA].find(*bank.cchhr(DATA, 40))
+        bank.volumes[DATA].bytes[at - 4] = 0xEE  # R in the count field
+        bank.save()
+        hercules = self.start(directory, self.audit)
+        self.assertEqual(0xE01, hercules.wait_end(), hercules.log())
+        # Unit check, no record found.
+        self.assertRegex(hercules.log(), r"AUDIT FAILED: I/O ERROR DEVICE=0121 STATUS=0E\d\d SENSE=..08")
+
     def testBankKilledWhileFormattingBeginsAgain(self):
         directory = self.volumes()
         hercules = self.start(directory, self.bank)
