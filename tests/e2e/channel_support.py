@@ -16,7 +16,8 @@ TOKEN_DUMP = os.path.join(BUILD, "channel", "token_dump")
 WRAPPER = os.path.join(BUILD, "tests", "witness", "witness.so")
 GEOMETRY = {"3390": ("3390", 15, 56832), "3350": ("3350", 30, 19456), "2311": ("2311", 10, 4096)}
 DRIVER = os.path.join(REPOSITORY, "tests", "e2e", "guests_channel", "driver.S")
-TABLE, CODE, DATA = 0x2000, 0x4000, 0x20000
+TABLE, CODE, DATA = 0x2000, 0x10000, 0x40000
+DONE = r"PSW=000A0000 00000000\s*\n"  # the guest's last wait state, as HHCCP011I tells it; other messages may come in between
 KIND_WRITE, KIND_SHARED, KIND_IMAGE, KIND_VERIFY = 1, 2, 3, 4
 OPEN, CLOSED, LOST = 2, 3, 4
 DUPLEX, SUSPENDED_VOLUME = 1, 2
@@ -114,7 +115,7 @@ class Hercules(Process):
     def run_guest(self, guest, timeout_s=30):
         """Runs a guest to its end; returns its (unit status, channel status) by entry."""
         since = self.start_guest(guest)
-        self.wait_log(r"Disabled wait state\s+PSW=000A0000 00000000", timeout_s, since)
+        self.wait_log(DONE, timeout_s, since)
         return self.results(guest)
 
     def start_guest(self, guest):
@@ -187,6 +188,7 @@ class Guest:
     def image(self):
         table = b"".join(struct.pack(">IIII", *entry) + bytes(16) for entry in self.entries)
         table += struct.pack(">I", 0xFFFFFFFF if self.loop else 0)
+        assert TABLE + len(table) <= CODE and CODE + len(self.ccws) <= DATA, "the guest is too large"
         out = bytearray(DATA + len(self.data))
         out[:len(self.driver())] = self.driver()
         out[TABLE:TABLE + len(table)] = table

@@ -1,0 +1,247 @@
+# Deaths and starts in any order: a killed Hercules's volume is mended before a guest may use it again, a file changed by others is refused,
+# the storage may come late, be another version's, or be replaced; verification and the panel command work beside the guest.
+import os
+import random
+import resource
+import socket
+import threading
+import unittest
+
+from channel_support import (CLOSED, KIND_IMAGE, KIND_VERIFY, KIND_WRITE, LOST, OPEN, SUSPENDED_VOLUME, Guest, Hercules, Plex, Volume,
+                             Workspace, define_extent, format_records, image_differences, locate, plain_write, wait_until)
+
+DEVICE, DELAY = 0x0A80, 4
+PRINTER = "000E 1403 /dev/null"  # a Hercules without any device ends
+TAPPED = "DSMC011I DEVICE 0A80 IS TAPPED"
+
+
+def endless_writer(letter=0x41, tracks=4, pause=0):
+    """Formats some tracks, then rewrites them for ever, over the track's end."""
+    guest = Guest()
+    for head in range(tracks):
+        guest.start(0, format_records(1, head, [(b"", bytes([letter]) * 700)] * 5))
+    extent = define_extent((1, 0), (2, 14))
+    for n in range(40):
+        guest.start(0, [extent, locate(0x01, 1, 0, 1, 5 * tracks)] + [(0x85, bytes([letter + n]) * 700)] * (5 * tracks))
+        if pause:
+            guest.operate(0, DELAY, pause)
+    guest.loop = True
+    return guest
+
+
+class Mend(unittest.TestCase):
+    def setUp(self):
+        self.workspace = Workspace("mend")
+        self.addCleanup(self.workspace.close)
+        self.number = 0
+
+    def prepare(self, compressed=False, ring_bytes=64 << 20, create=True, cylinders=3):
+        self.plex = Plex(self.workspace, ring_bytes=ring_bytes, create=create)
+        self.volume = Volume(self.workspace, "MND001", DEVICE, "3390", cylinders, compressed)
+        self.base = self.volume.copy()
+        if create:
+            self.index = self.plex.define(self.volume)
+            self.plex.state("INACTIVE", "ACTIVE")
+
+    def start(self, **more):
+        self.number += 1
+        return Hercules(self.workspace, f"hercules{self.number}", [self.volume.statement()], self.plex.environment, **more)
+
+    def assert_replay_equals(self):
+        self.plex.do("replay", self.index, self.base)
+        self.assertEqual(image_differences(self.base, self.volume.copy("final")), [])
+
+    def tokens_reach(self, count):
+        wait_until(lambda: int(self.plex.show()["last"]) >= count, 30, f"{count} tokens", 0.005)
+
+    def kill_and_mend(self, compressed):
+        self.prepare(compressed)
+        seed = int(os.environ.get("AFTERIMAGE_SEED", random.randrange(1 << 30)))
+        print(f"kill_and_mend: AFTERIMAGE_SEED={seed}", flush=True)
+        chance = random.Random(seed)
+        for n in range(3):
+            hercules = self.start()
+            hercules.wait_log(TAPPED)
+            begun = int(self.plex.show()["last"])
+            hercules.start_guest(endless_writer(0x41 + n))
+            self.tokens_reach(begun + chance.randrange(1, 400))
+            hercules.kill()
+            self.assertEqual(self.plex.device(self.index).state, OPEN)
+        hercules = self.start()
+        hercules.wait_log(TAPPED)
+        tokens = self.plex.tokens(self.index)
+        self.assertEqual([t.sequence for t in tokens], list(range(1, len(tokens) + 1)))
+        self.assertEqual(self.plex.device(self.index).unhardened, 0)
+        if compressed:
+            self.assertTrue(any(t.kind == KIND_IMAGE for t in tokens))
+        hercules.run_guest(self.short_guest())
+        self.assertEqual(hercules.quit(), 0)
+        self.assertEqual(self.plex.device(self.index).state, CLOSED)
+        self.assert_replay_equals()
+
+    def short_guest(self):
+        guest = Guest()
+        guest.start(0, format_records(2, 5, [(b"", b"\x99" * 300)]))
+        return guest
+
+    def testKilledCkdVolumeIsMended(self):
+        self.kill_and_mend(False)
+
+    def testKilledCckdVolumeIsMended(self):
+        self.kill_and_mend(True)
+
+    def testFileChangedAfterDeathIsRefused(self):
+        self.prepare()
+        hercules = self.start()
+        hercules.wait_log(TAPPED)
+        hercules.run_guest(self.short_guest())
+        hercules.kill()
+        later = os.stat(self.volume.path).st_mtime + 60
+        os.utime(self.volume.path, (later, later))
+        hercules = self.start()
+        hercules.wait_log("DSMC010E DEVICE 0A80 IS NOT MIRRORED: ITS FILE WAS CHANGED AFTER ITS SYSTEM DIED; COMPARE IT")
+        view = self.plex.device(self.index)
+        self.assertEqual((view.state, view.duplex & SUSPENDED_VOLUME), (LOST, SUSPENDED_VOLUME))
+        hercules.run_guest(self.short_guest())
+        hercules.quit()
+
+    def testAnotherFileIsRefused(self):
+        self.prepare()
+        hercules = self.start()
+        hercules.wait_log(TAPPED)
+        hercules.quit()
+        os.rename(self.volume.copy("other"), self.volume.path)
+        hercules = self.start()
+        hercules.wait_log("DSMC010E .*ITS FILE IS ANOTHER ONE THAN BEFORE")
+        hercules.quit()
+
+    def testStorageThatComesLateTakesTheDeviceIn(self):
+        self.prepare(create=False)
+        hercules = self.start()
+        hercules.wait_log("DSMC007W NOT ATTACHED TO PLEX")
+        hercules.run_guest(self.short_guest())
+        self.base = self.volume.copy()
+        self.plex.create()
+        hercules.wait_log("DSMC006I ATTACHED", 10)
+        self.index = self.plex.define(self.volume)
+        hercules.wait_log(TAPPED, 10)
+        self.plex.state("INACTIVE", "ACTIVE")
+        hercules.run_guest(self.short_guest())
+        self.assertEqual([t.kind for t in self.plex.tokens(self.index)], [KIND_WRITE])
+        hercules.quit()
+        self.assert_replay_equals()
+
+    def testStorageOfAnotherVersionIsRefusedAndTheGuestUnaffected(self):
+        self.prepare()
+        self.plex.do("layout", 99)
+        hercules = self.start()
+        hercules.wait_log("DSMC007W NOT ATTACHED .*(LAYOUT|VERSION)")
+        hercules.run_guest(self.short_guest())
+        hercules.quit()
+
+    def testReplacedStorageIsFound(self):
+        self.prepare()
+        hercules = self.start()
+        hercules.wait_log(TAPPED)
+        self.plex.do("remove")
+        self.plex.create()
+        self.index = self.plex.define(self.volume)
+        self.plex.state("INACTIVE", "ACTIVE")
+        since = hercules.mark()
+        hercules.wait_log(TAPPED, 20, since)
+        hercules.run_guest(self.short_guest())
+        self.assertEqual(len(self.plex.tokens(self.index)), 1)
+        hercules.quit()
+        self.assertEqual(self.plex.device(self.index).state, CLOSED)
+
+    def testSecondSystemOfOneNameIsRefused(self):
+        self.prepare()
+        first = self.start()
+        first.wait_log(TAPPED)
+        second = Hercules(self.workspace, "second", [PRINTER], self.plex.environment)
+        second.wait_log("DSMC007W NOT ATTACHED .*IS ALREADY RUNNING")
+        second.quit()
+        first.quit()
+
+    def testStatementInTheConfigurationNamesPlexAndSystem(self):
+        self.prepare()
+        line = f"DSM PLEX {self.plex.name} SYSTEM SYSA STORAGE {self.plex.segment}"
+        hercules = Hercules(self.workspace, "stated", [self.volume.statement()], {"AFTERIMAGE_SYSTEM": "OTHER"}, extra=[line])
+        hercules.wait_log(TAPPED)
+        hercules.ask("dsm plex OTHER system SYSA", "DSMC005E DSM STATEMENT NOT TAKEN: .*attached to plex")
+        hercules.quit()
+
+    def testWrongStatementIsRefusedWithASentence(self):
+        self.prepare()
+        hercules = Hercules(self.workspace, "wrong", [PRINTER], {"AFTERIMAGE_SYSTEM": ""}, extra=["DSM PLEX TOOLONGNAME SYSTEM SYSA"])
+        hercules.wait_log("DSMC005E DSM STATEMENT NOT TAKEN: 'TOOLONGNAME' is not a PLEX name")
+        hercules.quit()
+
+    def testFailedWriteBackSuspendsTheVolume(self):
+        self.prepare()
+        limit = 512 + 40 * 56832  # cylinder 2 head 10 on cannot be written
+        hercules = self.start(limits={resource.RLIMIT_FSIZE: limit})
+        hercules.wait_log(TAPPED)
+        guest = Guest()
+        guest.start(0, format_records(1, 0, [(b"", b"\xc1" * 90)]))
+        guest.start(0, format_records(2, 12, [(b"", b"\xc2" * 90)] * 2))
+        guest.start(0, format_records(1, 1, [(b"", b"\xc3" * 90)]))
+        hercules.run_guest(guest)
+        hercules.wait_log("DSMC022W VOLUME MND001 .*TRACK 42 COULD NOT BE WRITTEN TO ITS FILE")
+        tokens = self.plex.tokens(self.index)
+        self.assertEqual([(t.ranges[0][0], t.void) for t in tokens], [(15, False), (42, True), (42, True)])
+        view = self.plex.device(self.index)
+        self.assertEqual((view.flushed, view.duplex & SUSPENDED_VOLUME), (1, SUSPENDED_VOLUME))
+        self.assertEqual(view.changed, 2)
+        hercules.quit()
+
+    def testVerificationRunsBesideTheGuest(self):
+        self.prepare(cylinders=3)
+        hercules = self.start()
+        hercules.wait_log(TAPPED)
+        hercules.start_guest(endless_writer(tracks=2, pause=200_000))
+        self.tokens_reach(20)
+        self.plex.do("verify", self.index, 0, 45, 0)
+        hercules.wait_log("DSMC030I DEVICE 0A80 VERIFIED UP TO TRACK 45", 30)
+        self.plex.do("verify", self.index, 10, 20, 1)
+        hercules.wait_log("DSMC030I DEVICE 0A80 VERIFIED UP TO TRACK 20", 30)
+        hercules.ask("stopall", "STATUS=|HHCCP0", 5)
+        tokens = self.plex.tokens(self.index)
+        digests = [t for t in tokens if t.kind == KIND_VERIFY]
+        self.assertEqual([t.ranges[0][0] for t in digests], list(range(45)))
+        self.assertTrue(all(t.flushed for t in digests))
+        self.assertEqual([t.ranges[0][0] for t in tokens if t.kind == KIND_IMAGE], list(range(10, 20)))
+        self.assertTrue(any(a.sequence < t.sequence < b.sequence for t in tokens if t.kind == KIND_WRITE for a, b in zip(digests, digests[1:])),
+                        "the guest wrote nothing between two digests")
+        self.assertEqual(hercules.quit(), 0)
+        self.assert_replay_equals()
+
+    def testPanelCommandIsAnsweredByDsmd(self):
+        self.prepare()
+        path = self.workspace.path("command")
+        self.plex.do("socket", path)
+        asked = []
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen(1)
+
+            def answer():
+                connection, _ = listener.accept()
+                with connection:
+                    asked.append(connection.makefile().readline())
+                    connection.sendall(b"DSMO001I FIRST LINE\nDSMO002I SECOND LINE")
+
+            thread = threading.Thread(target=answer)
+            thread.start()
+            hercules = self.start()
+            hercules.wait_log(TAPPED)
+            hercules.ask("dsm xquery dallas volume(all)", "DSMO001I FIRST LINE\nDSMO002I SECOND LINE")
+            thread.join()
+        self.assertEqual(asked, ["xquery dallas volume(all)\n"])
+        hercules.ask("dsm xquery dallas", "DSMC042E NO ANSWER: DSMD CANNOT BE REACHED")
+        hercules.ask("version", "Hercules Version")
+        hercules.quit()
+
+
+if __name__ == "__main__":
+    unittest.main()
