@@ -72,6 +72,10 @@ inline Proof proof_of(const std::vector<Record>& records) {
   for (const Record& record : records) {
     auto message = decode(record.bytes);
     demand(message.good(), "a journal record does not decode: " + message.status.text());
+    if (message.value.m0.content == ContentType::kEstablish) {
+      proof = {};
+      proof.a = proof.b = message.value.m0.last_sequence;
+    }
     demand(message.value.m0.message_number == proof.last_message + 1, "the journal's messages are not contiguous");
     proof.last_message = message.value.m0.message_number;
     for (const Token& token : message.value.m1) {
