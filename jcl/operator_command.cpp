@@ -159,16 +159,6 @@ Status read_command(std::span<const CommandOperand> operands, bool modified, Ope
 
 }  // namespace
 
-bool is_name(std::string_view text) {
-  if (text.empty() || text.size() > 8 || (text[0] >= '0' && text[0] <= '9')) return false;
-  return text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@#$") == std::string_view::npos;
-}
-
-bool is_volser(std::string_view text) {
-  if (text.empty() || text.size() > 6) return false;
-  return text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@#$") == std::string_view::npos;
-}
-
 Result<OperatorCommand> parse_command(std::string_view line) {
   Result<std::string> normal = normalize_line(line);
   if (!normal.good()) return failed<OperatorCommand>(normal.status);

@@ -14,6 +14,7 @@
 #include "automation/session_rules.h"
 #include "serializer/status.h"
 #include "serializer/token.h"
+#include "vtam_link/names.h"
 
 namespace afterimage {
 
@@ -42,10 +43,6 @@ struct OperatorCommand {
 // A failure is one sentence with the column (from 1, in the line as given) and what is allowed there. Nothing is taken from a line with an
 // error.
 Result<OperatorCommand> parse_command(std::string_view line);
-
-// Name rules shared with the configuration: 1 to 8 characters A-Z 0-9 @ # $, the first not a digit. Volsers: 1 to 6, a digit may be first.
-bool is_name(std::string_view text);
-bool is_volser(std::string_view text);
 
 // What HELP answers: one line per form, or the lines of one command with its operands. `topic` is one that parse_command has taken.
 std::vector<std::string> help_lines(const std::string& topic);

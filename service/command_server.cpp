@@ -125,7 +125,8 @@ Status CommandServer::start() {
     ::close(live);
     return Status::error("Another dsmd answers at " + path + ". Stop it (P DSM), or give this site a directory of its own.");
   }
-  if (errno == ENAMETOOLONG) return Status::error("The command socket's path " + path + " is too long (107 characters at most). Give the site a shorter directory.");
+  if (errno == ENAMETOOLONG)
+    return Status::error("The command socket's path " + path + " is too long (107 characters at most). Give the site a shorter directory.");
   ::unlink(path.c_str());
   boost::system::error_code error;
   impl_->acceptor.open(asio::local::stream_protocol(), error);
@@ -134,7 +135,9 @@ Status CommandServer::start() {
   if (!error) impl_->acceptor.bind(asio::local::stream_protocol::endpoint(path), error);
   ::umask(mask);
   if (!error) impl_->acceptor.listen(asio::socket_base::max_listen_connections, error);
-  if (error) return Status::error("The command socket " + path + " cannot be made: " + error.message() + ". Correct the site's directory or its permissions.");
+  if (error)
+    return Status::error("The command socket " + path + " cannot be made: " + error.message() +
+                         ". Correct the site's directory or its permissions.");
   impl_->bound = true;
   impl_->accept();
   return Status::ok();
@@ -151,7 +154,8 @@ void CommandServer::stop() {
 
 Result<Answer> ask_command_socket(const std::string& path, const std::string& line, int timeout_s) {
   const int fd = connect_to(path);
-  if (fd < 0) return failed<Answer>(Status::error(with_errno("No dsmd answers at " + path) + " Start it (S DSM), or check --config and --site."));
+  if (fd < 0)
+    return failed<Answer>(Status::error(with_errno("No dsmd answers at " + path) + " Start it (S DSM), or check --config and --site."));
   const timeval limit{timeout_s, 0};
   ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   const std::string request = "!" + line + "\n";
@@ -178,7 +182,8 @@ Result<Answer> ask_command_socket(const std::string& path, const std::string& li
     answer.lines.pop_back();
   }
   if (!complete || answer.return_code < 0)
-    return failed<Answer>(Status::error("dsmd at " + path + " did not answer within " + std::to_string(timeout_s) + " seconds. Display its log; the command may still take effect."));
+    return failed<Answer>(Status::error("dsmd at " + path + " did not answer within " + std::to_string(timeout_s) +
+                                        " seconds. Display its log; the command may still take effect."));
   return result_of(std::move(answer));
 }
 

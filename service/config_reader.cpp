@@ -107,7 +107,7 @@ SiteConfig read_site(const XmlElement& element, const std::string& directory, Co
   Reader reader(element, mistakes, kKnown);
   SiteConfig site;
   site.name = reader.name("name");
-  site.lu = reader.formed("lu", is_lu_name, "NETID.NAME, two names of " + std::string(kNameForm));
+  site.lu = reader.formed("lu", is_network_lu_name, "NETID.NAME, two names of " + std::string(kNameForm));
   const std::string listen = reader.required("listen");
   if (const auto address = parse_host_port(listen)) {
     site.host = address->host;

@@ -8,10 +8,6 @@
 namespace afterimage {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-bool is_national(char c) { return c == '@' || c == '#' || c == '$'; }
-bool is_name_character(char c) { return is_upper(c) || is_digit(c) || is_national(c); }
 
 struct Unit {
   std::string_view suffix;
@@ -40,18 +36,7 @@ std::string with_largest_unit(std::uint64_t value, const auto& units) {
 
 }  // namespace
 
-bool is_name(std::string_view text) {
-  return !text.empty() && text.size() <= 8 && !is_digit(text[0]) && std::ranges::all_of(text, is_name_character);
-}
-
-bool is_volser(std::string_view text) {
-  return !text.empty() && text.size() <= 6 && std::ranges::all_of(text, [](char c) { return is_name_character(c) || c == '-'; });
-}
-
-bool is_lu_name(std::string_view text) {
-  const std::size_t dot = text.find('.');
-  return dot != std::string_view::npos && is_name(text.substr(0, dot)) && is_name(text.substr(dot + 1));
-}
+bool is_network_lu_name(std::string_view text) { return text.find('.') != std::string_view::npos && is_lu_name(text); }
 
 std::optional<std::uint64_t> parse_size(std::string_view text) { return parse_with_unit(text, kSizes); }
 std::string size_text(std::uint64_t bytes) { return with_largest_unit(bytes, kSizes); }

@@ -7,11 +7,11 @@
 #include <string>
 #include <string_view>
 
+#include "vtam_link/names.h"
+
 namespace afterimage {
 
-bool is_name(std::string_view text);     // 1 to 8 of A-Z 0-9 @ # $, the first not a digit
-bool is_volser(std::string_view text);   // 1 to 6 of A-Z 0-9 @ # $ -
-bool is_lu_name(std::string_view text);  // NETID.NAME, two names
+bool is_network_lu_name(std::string_view text);  // NETID.NAME: here both parts are wanted
 // "262144", "256K", "64M", "4G"; K is 1024.
 std::optional<std::uint64_t> parse_size(std::string_view text);
 std::string size_text(std::uint64_t bytes);

@@ -21,7 +21,9 @@ HardCopy::~HardCopy() {
 
 Status HardCopy::open(const std::string& path) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-  if (fd < 0) return Status::error("The hard-copy log " + path + " cannot be written: " + std::strerror(errno) + ". Correct the site's directory or its permissions.");
+  if (fd < 0)
+    return Status::error("The hard-copy log " + path + " cannot be written: " + std::strerror(errno) +
+                         ". Correct the site's directory or its permissions.");
   file_ = ::fdopen(fd, "a");
   return Status::ok();
 }

@@ -337,7 +337,7 @@ class ServiceConfig : public CppUnit::TestFixture {
   void testValueForms() {
     CPPUNIT_ASSERT(is_name("A") && is_name("@#$45678") && !is_name("") && !is_name("1A") && !is_name("ABCDEFGHI") && !is_name("a"));
     CPPUNIT_ASSERT(is_volser("1") && is_volser("A-B@#$") && !is_volser("ABCDEFG") && !is_volser("A B"));
-    CPPUNIT_ASSERT(is_lu_name("A.B") && !is_lu_name("A.") && !is_lu_name("A.B.C") && !is_lu_name("A"));
+    CPPUNIT_ASSERT(is_network_lu_name("A.B") && !is_network_lu_name("A.") && !is_network_lu_name("A.B.C") && !is_network_lu_name("A"));
     CPPUNIT_ASSERT(parse_size("4G") == std::uint64_t{4} << 30 && parse_size("0") == 0u && !parse_size("K") && !parse_size("-1") &&
                    !parse_size("1T"));
     CPPUNIT_ASSERT(!parse_size("18446744073709551615K") && !parse_size("99999999999999999999") && parse_size("18446744073709551615"));

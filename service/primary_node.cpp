@@ -1,0 +1,574 @@
+// io: see primary_node.h. The loop: take numbered tokens, notice flushed and voided ones, let the core decide, carry out.
+#include "service/primary_node.h"
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+#include "channel/dasd_image.h"
+#include "jcl/message_catalogue.h"
+#include "serializer/clock.h"
+#include "serializer/consistency_clock.h"
+#include "serializer/registry.h"
+#include "serializer/storage_display.h"
+#include "serializer/track_map.h"
+
+namespace afterimage {
+
+namespace {
+constexpr std::uint64_t kBusyPoll_us = 300;    // while tokens are moving
+constexpr std::uint64_t kQuietPoll_us = 2000;  // session active, nothing new
+constexpr std::uint64_t kIdlePoll_us = 50000;  // no session
+constexpr std::uint64_t kDeathCheck_us = 200000;
+constexpr unsigned kTokensPerPoll = 2048;  // bounds one turn of the loop
+constexpr std::uint64_t kCommandLimit_ms = 20000;
+}  // namespace
+
+PrimaryNode::PrimaryNode(boost::asio::io_context& io, PrimaryNodeSettings settings, Say say)
+    : io_(io), settings_(std::move(settings)), say_(std::move(say)), timer_(io) {
+  state_file_.set_path(settings_.directory + "/session.state");
+}
+
+PrimaryNode::~PrimaryNode() { stop(); }
+
+Status PrimaryNode::start() {
+  auto opened = CommonStorage::create_or_open(settings_.segment, settings_.shape);
+  if (!opened.good()) return opened.status;
+  storage_ = std::move(opened.value);
+  if (Status registered = register_mover(*storage_); !registered) return registered;
+  registered_ = true;
+  ControlBlock& control = storage_->control();
+  control.pace_limit_ms.store(settings_.pace_limit_ms);
+  control.freeze_limit_ms.store(settings_.freeze_limit_ms);
+  auto& socket_field = storage_->header().command_socket;
+  std::memset(socket_field, 0, sizeof socket_field);
+  std::memcpy(socket_field, settings_.command_socket.data(), std::min(settings_.command_socket.size(), sizeof socket_field - 1));
+
+  reader_ = std::make_unique<SlotReader>(*storage_);
+  if (Status rebuilt = reader_->rebuild(); !rebuilt) return rebuilt;
+  make_core();
+  if (Status defined = define_devices(); !defined) return defined;
+  if (Status taken = take_over_session(); !taken) return taken;
+  arm(0);
+  return Status::ok();
+}
+
+void PrimaryNode::stop() {
+  timer_.cancel();
+  close_link();
+  if (registered_) unregister_mover(*storage_);
+  registered_ = false;
+}
+
+void PrimaryNode::make_core() {
+  core_ = std::make_unique<PrimaryCore>(settings_.mover);
+  unflushed_.assign(storage_->device_count(), {});
+}
+
+Status PrimaryNode::define_devices() {
+  devices_.clear();
+  for (std::size_t i = 0; i < settings_.volumes.size(); ++i) {
+    const VolumeDescriptor& volume = settings_.volumes[i].descriptor;
+    DeviceDefinition definition;
+    definition.volser = volume.volser;
+    definition.system = volume.system;
+    definition.device_number = volume.device_number;
+    definition.volume = static_cast<VolumeId>(i);
+    definition.device_type = volume.device_type;
+    definition.cylinders = volume.cylinders;
+    definition.heads = volume.heads;
+    definition.track_bytes = volume.track_bytes;
+    definition.tracks = volume.cylinders * volume.heads;
+    definition.image_path = settings_.volumes[i].image;
+    auto defined = define_device(*storage_, definition);
+    if (!defined.good()) return defined.status;
+    devices_.push_back(defined.value);
+  }
+  return Status::ok();
+}
+
+DeviceEntry& PrimaryNode::device_of(std::size_t volume) { return storage_->device(devices_.at(volume)); }
+
+// A dsmd that was replaced or killed while a session runs continues it from common storage (A9); a session whose common storage is
+// gone (the host went down) cannot be continued and says so.
+Status PrimaryNode::take_over_session() {
+  auto loaded = state_file_.load();
+  if (!loaded.good()) return loaded.status;
+  const SessionMemory& memory = loaded.value;
+  ControlBlock& control = storage_->control();
+  const ControlView view = control_view(*storage_);
+  seen_state_ = view.state;
+  if (view.state == SessionState::kInactive && control.epoch.load() == 0) {
+    if (memory.active && memory.storage_id != storage_->header().storage_id) {
+      say_(message("DSMM117E", {memory.session}));
+      return state_file_.save({memory.session, 0, 0, memory.storage_id, false});
+    }
+    return Status::ok();
+  }
+  if (control.epoch.load() == 0) return Status::ok();
+  std::vector<VolumeDescriptor> volumes;
+  for (const auto& volume : settings_.volumes) volumes.push_back(volume.descriptor);
+  const Sequence freed = control.freed_through.load();
+  taken_ = freed;
+  feed(clock_tod(), primary::Start{control.epoch.load(), volumes, memory.first_sequence, freed});
+  if (view.state == SessionState::kInactive) {
+    ending_ = true;  // XEND had begun
+    feed(clock_tod(), primary::End{});
+  }
+  say_(message("DSMM103I", {settings_.mover.session, std::to_string(view.sequence), std::to_string(view.sequence - freed)}));
+  open_link();
+  return Status::ok();
+}
+
+void PrimaryNode::open_link() {
+  if (link_) return;
+  LuSessionHandler handler;
+  handler.on_bound = [this](const BindResponse& response) { on_bound(response); };
+  handler.on_message = [this](std::vector<std::uint8_t>&& bytes) { on_message(std::move(bytes)); };
+  handler.on_down = [this](const std::string& reason) {
+    if (core_->link_up() || reason != link_reason_) say_(message("DSML102W", {settings_.peer.lu, reason}));
+    link_reason_ = reason;
+    feed(clock_tod(), primary::LinkDown{});
+  };
+  link_ = std::make_unique<LuConnector>(io_, settings_.tls, settings_.mover.local_lu, settings_.peer, handler, [this] {
+    return core_->make_bind(storage_->header().storage_id, storage_->control().freed_through.load());
+  });
+  if (Status started = link_->start(); !started) {
+    link_reason_ = started.text();
+    say_(message("DSML103E", {settings_.peer.lu, started.text()}));
+    link_.reset();
+  }
+}
+
+void PrimaryNode::close_link() {
+  if (!link_) return;
+  link_->stop();
+  link_.reset();
+  link_reason_ = "not started";
+}
+
+void PrimaryNode::arm(std::uint64_t delay_us) {
+  timer_.expires_after(std::chrono::microseconds(delay_us));
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) poll();
+  });
+}
+
+void PrimaryNode::poll() {
+  const Tod now = clock_tod();
+  mover_heartbeat(*storage_, now);
+  look_for_state_changes();
+  bool moved = false;
+  if (storage_->control().epoch.load(std::memory_order_relaxed) != 0) {
+    moved = take_tokens(now);
+    moved = look_for_flushes(now) || moved;
+    // Consistency time moves only while every write is numbered: after a suspension it stays at the cut.
+    if (seen_state_ == SessionState::kActive || seen_state_ == SessionState::kFrozen) {
+      const Sequence through = advance_clock(*storage_, now);
+      if (through == taken_) feed(now, primary::ClockRead{through});
+    }
+    if (core_->next_wakeup() <= now) feed(now, primary::Tick{});
+  }
+  if (tod_to_us(now - last_death_check_) >= kDeathCheck_us) {
+    last_death_check_ = now;
+    look_for_deaths(now);
+    look_at_verification();
+  }
+  look_at_waiters(now);
+  const bool session = storage_->control().epoch.load(std::memory_order_relaxed) != 0;
+  arm(moved ? kBusyPoll_us : session ? kQuietPoll_us : kIdlePoll_us);
+}
+
+bool PrimaryNode::take_tokens(Tod now) {
+  if (unreadable_) return false;
+  const Sequence last = reader_->last_numbered();
+  unsigned taken = 0;
+  while (taken_ < last && taken < kTokensPerPoll) {
+    auto held = reader_->read(taken_ + 1);
+    if (!held.good()) {
+      unreadable_ = true;
+      suspend(SuspendReason::kCheck, held.status.text());
+      return true;
+    }
+    ++taken_;
+    ++taken;
+    const HeldToken& token = held.value;
+    if (!token.flushed && !token.is_void) unflushed_.at(token.device).push_back(token);
+    feed(now, primary::TokenNumbered{token.token, token.data, token.flushed, token.is_void});
+  }
+  return taken > 0;
+}
+
+bool PrimaryNode::look_for_flushes(Tod now) {
+  bool moved = false;
+  for (auto& queue : unflushed_) {
+    while (!queue.empty() && reader_->is_flushed(queue.front())) {
+      feed(now, primary::DataFlushed{queue.front().token.sequence});
+      queue.pop_front();
+      moved = true;
+    }
+  }
+  return moved;
+}
+
+// A Hercules that died leaves numbered tokens whose bytes never reached its files: they become void, and their tracks are re-read
+// when the volume is opened again.
+void PrimaryNode::look_for_deaths(Tod now) {
+  for (std::uint32_t index = 0; index < kMaxSystems; ++index) {
+    SystemEntry& system = storage_->system(index);
+    const std::uint32_t pid = system.pid.load();
+    if (pid == 0 || process_alive(pid, system.start_time.load())) continue;
+    const std::string name(system.name, ::strnlen(system.name, sizeof system.name));
+    const bool clean = system.ended.load() != 0;
+    const std::vector<Sequence> voided = reader_->bury_system(index);
+    for (const Sequence sequence : voided) {
+      if (sequence > taken_) continue;  // read as void when it is taken
+      feed(now, primary::TokenVoided{sequence});
+      for (auto& queue : unflushed_) std::erase_if(queue, [sequence](const HeldToken& held) { return held.token.sequence == sequence; });
+    }
+    if (!clean) say_(message("DSMS110W", {name, std::to_string(pid), std::to_string(voided.size())}));
+  }
+}
+
+void PrimaryNode::look_for_state_changes() {
+  const ControlView view = control_view(*storage_);
+  if (view.state == seen_state_) return;
+  const SessionState before = seen_state_;
+  seen_state_ = view.state;
+  ControlBlock& control = storage_->control();
+  if (view.state == SessionState::kSuspended && before != SessionState::kSuspended) {
+    if (control.suspended_at.load() == 0) control.suspended_at.store(view.sequence);
+    say_(message("DSMM112W", {settings_.mover.session, std::to_string(control.suspended_at.load()),
+                              text_of(static_cast<SuspendReason>(control.suspend_reason.load()))}));
+  }
+}
+
+void PrimaryNode::look_at_waiters(Tod now) {
+  for (std::size_t i = 0; i < waiters_.size();) {
+    Waiter& waiter = waiters_[i];
+    if (waiter.check(now >= waiter.deadline)) {
+      waiters_.erase(waiters_.begin() + static_cast<std::ptrdiff_t>(i));
+    } else {
+      ++i;
+    }
+  }
+}
+
+void PrimaryNode::wait_for(std::uint64_t limit_ms, std::function<std::optional<Answer>(bool)> check) {
+  waiters_.push_back({clock_tod() + tod_from_us(limit_ms * 1000), std::move(check)});
+}
+
+void PrimaryNode::feed(Tod now, PrimaryInput input) {
+  for (PrimaryOutput& output : core_->step(now, std::move(input))) carry_out(std::move(output));
+}
+
+void PrimaryNode::carry_out(PrimaryOutput output) {
+  if (auto* send = std::get_if<primary::Send>(&output)) {
+    if (link_) link_->send(std::move(send->message));
+  } else if (const auto* free = std::get_if<primary::Free>(&output)) {
+    storage_->control().acknowledged_through.store(free->through);
+    reader_->free_through(free->through);
+  } else if (const auto* drop = std::get_if<primary::DropLink>(&output)) {
+    say_(message("DSML104E", {settings_.peer.lu, drop->reason}));
+    if (link_) link_->drop(drop->reason);
+  } else if (const auto* exception = std::get_if<primary::ExceptionSeen>(&output)) {
+    on_exception(exception->exception);
+  } else if (std::holds_alternative<primary::Ended>(output)) {
+    // The core is being stepped: it is replaced when that is over.
+    boost::asio::post(io_, [this] { finish_end(); });
+  }
+}
+
+void PrimaryNode::on_bound(const BindResponse& response) {
+  if (!response.accepted) {
+    if (response.reason != link_reason_) say_(message("DSML105E", {settings_.peer.lu, response.reason}));
+    link_reason_ = response.reason;
+    return;
+  }
+  link_reason_.clear();
+  say_(message("DSML101I", {settings_.mover.local_lu, settings_.peer.lu, response.product_version}));
+  feed(clock_tod(), primary::LinkUp{response});
+}
+
+void PrimaryNode::on_message(std::vector<std::uint8_t>&& bytes) {
+  auto decoded = decode(bytes);
+  if (!decoded.good()) {
+    if (link_) link_->drop("a message of " + settings_.peer.lu + " is damaged: " + decoded.status.text());
+    return;
+  }
+  feed(clock_tod(), primary::MessageArrived{std::move(decoded.value)});
+}
+
+void PrimaryNode::on_exception(const Exception& exception) {
+  switch (static_cast<ExceptionCode>(exception.code)) {
+    case ExceptionCode::kVerifyMismatch:
+      ++verification_.differences;
+      say_(message("DSMM123E", {settings_.mover.session, exception.text}));
+      if (verification_.at_start) suspend(SuspendReason::kSecondary, "the sites were not equal at the start");
+      return;
+    case ExceptionCode::kVerifyDone:
+      return;
+    case ExceptionCode::kRecovered:
+    case ExceptionCode::kRefused:
+      suspend(SuspendReason::kSecondary, exception.text);
+      return;
+    default:
+      say_(message("DSMM114E", {settings_.mover.session, exception.text}));
+      return;
+  }
+}
+
+void PrimaryNode::suspend(SuspendReason reason, const std::string& why) {
+  const StateChange change = suspend_session(*storage_, reason);
+  if (!change.changed) return;
+  seen_state_ = SessionState::kSuspended;
+  say_(message("DSMM113E", {settings_.mover.session, std::to_string(change.cut), text_of(reason), why}));
+}
+
+void PrimaryNode::set_duplex(std::uint32_t bits) {
+  for (const std::uint32_t index : devices_) {
+    DeviceEntry& device = storage_->device(index);
+    device.duplex.store(bits);
+    device.suspend_reason.store(0);
+    device.suspended_at.store(0);
+  }
+  bump_generation(*storage_);
+}
+
+Answer PrimaryNode::xstart(bool compare) {
+  ControlBlock& control = storage_->control();
+  const ControlView view = control_view(*storage_);
+  const std::string& session = settings_.mover.session;
+  if (control.epoch.load() != 0) return {8, {message("DSMO130E", {session, "it is already started", "XQUERY shows it; XEND it first"})}};
+  for (std::uint32_t i = 0; i < settings_.volumes.size(); ++i) {
+    if (!compare && TrackMap::changed(*storage_, devices_[i]).count() != 0)
+      return {8,
+              {message("DSMO130E", {session, "volume " + settings_.volumes[i].descriptor.volser + " was changed since the last session",
+                                    "copy the volumes again and use COMPARE(YES)"})}};
+  }
+  std::vector<VolumeDescriptor> volumes;
+  for (std::uint32_t i = 0; i < settings_.volumes.size(); ++i) {
+    const PrimaryVolume& volume = settings_.volumes[i];
+    volumes.push_back(volume.descriptor);
+    DeviceEntry& device = device_of(i);
+    TrackMap::changed(*storage_, devices_[i]).clear_all();
+    if (device.state.load() == static_cast<std::uint32_t>(DeviceState::kOpen)) continue;
+    const auto identity = file_identity(volume.image);
+    if (!identity.good()) return {8, {message("DSMO130E", {session, identity.status.text(), "correct the configuration or the image"})}};
+    device.file_device.store(identity.value.device);
+    device.file_inode.store(identity.value.inode);
+    device.file_bytes.store(identity.value.bytes);
+    device.file_mtime_ns.store(identity.value.mtime_ns);
+  }
+  const Tod now = clock_tod();
+  if (Status saved = state_file_.save({session, now, view.sequence + 1, storage_->header().storage_id, true}); !saved)
+    return {8, {message("DSMO130E", {session, saved.text(), "nothing was started"})}};
+  make_core();
+  reader_->free_through(view.sequence);  // nothing is numbered while no session is active
+  std::memset(control.session, 0, sizeof control.session);
+  std::memcpy(control.session, session.data(), std::min(session.size(), sizeof control.session - 1));
+  control.suspend_reason.store(0);
+  control.suspended_at.store(0);
+  control.acknowledged_through.store(view.sequence);
+  control.epoch.store(now);
+  taken_ = view.sequence;
+  ending_ = false;
+  unreadable_ = false;
+  feed(now, primary::Start{now, volumes, view.sequence + 1, 0});
+  set_duplex(kDuplex | (compare ? kPending : 0u));
+  change_session_state(*storage_, SessionState::kInactive, SessionState::kActive);
+  seen_state_ = SessionState::kActive;
+  open_link();
+  say_(message("DSMM101I", {session, std::to_string(volumes.size()), std::to_string(view.sequence + 1)}));
+  verification_ = {};
+  if (compare) {
+    begin_verification(devices_, true);
+  }
+  arm(0);
+  return {0, {message("DSMM101I", {session, std::to_string(volumes.size()), std::to_string(view.sequence + 1)})}};
+}
+
+void PrimaryNode::xsuspend(Respond respond) {
+  const std::string& session = settings_.mover.session;
+  const StateChange change = suspend_session(*storage_, SuspendReason::kOperator);
+  if (!change.changed) return respond({8, {message("DSMO130E", {session, "it is not active", "XQUERY shows its state"})}});
+  seen_state_ = SessionState::kSuspended;
+  say_(message("DSMM112W", {session, std::to_string(change.cut), "OPERATOR"}));
+  wait_for(kCommandLimit_ms, [this, respond, session, cut = change.cut](bool expired) -> std::optional<Answer> {
+    const bool drained = core_->last_acknowledgement().complete_through >= cut;
+    if (!drained && !expired) return std::nullopt;
+    respond({drained ? 0 : 4,
+             {message("DSMM112W", {session, std::to_string(cut), "OPERATOR"}),
+              message(drained ? "DSMM115I" : "DSMM116W", {session, std::to_string(cut)})}});
+    return Answer{};
+  });
+}
+
+void PrimaryNode::freeze(Respond respond) {
+  const std::string& session = settings_.mover.session;
+  const StateChange change = change_session_state(*storage_, SessionState::kActive, SessionState::kFrozen);
+  if (!change.changed) return respond({8, {message("DSMO130E", {session, "it is not active", "XQUERY shows its state"})}});
+  storage_->control().suspended_at.store(change.cut);
+  seen_state_ = SessionState::kFrozen;
+  say_(message("DSMM110I", {session, std::to_string(change.cut), std::to_string(settings_.freeze_limit_ms / 1000)}));
+  wait_for(kCommandLimit_ms, [this, respond, session, cut = change.cut](bool expired) -> std::optional<Answer> {
+    const bool drained = core_->last_acknowledgement().complete_through >= cut;
+    if (!drained && !expired) return std::nullopt;
+    respond({drained ? 0 : 4,
+             {message("DSMM110I", {session, std::to_string(cut), std::to_string(settings_.freeze_limit_ms / 1000)}),
+              message(drained ? "DSMM115I" : "DSMM116W", {session, std::to_string(cut)})}});
+    return Answer{};
+  });
+}
+
+Answer PrimaryNode::run() {
+  const std::string& session = settings_.mover.session;
+  ControlBlock& control = storage_->control();
+  const StateChange change = change_session_state(*storage_, SessionState::kFrozen, SessionState::kSuspended);
+  if (!change.changed) return {8, {message("DSMO130E", {session, "it is not frozen", "XQUERY shows its state"})}};
+  control.suspend_reason.store(static_cast<std::uint32_t>(SuspendReason::kFreeze));
+  seen_state_ = SessionState::kSuspended;
+  say_(message("DSMM111I", {session, std::to_string(change.cut)}));
+  return {0, {message("DSMM111I", {session, std::to_string(change.cut)})}};
+}
+
+void PrimaryNode::xend(bool drain, Respond respond) {
+  const std::string& session = settings_.mover.session;
+  ControlBlock& control = storage_->control();
+  if (control.epoch.load() == 0) return respond({8, {message("DSMO130E", {session, "it is not started", "XSTART starts it"})}});
+  const bool was_suspended = control_view(*storage_).state == SessionState::kSuspended;
+  for (const SessionState from : {SessionState::kActive, SessionState::kSuspended, SessionState::kFrozen})
+    change_session_state(*storage_, from, SessionState::kInactive);
+  set_duplex(0);
+  seen_state_ = SessionState::kInactive;
+  const Sequence last = control_view(*storage_).sequence;
+  if (!drain) {
+    finish_end();
+    return respond({4, {message("DSMM105W", {session, std::to_string(last)})}});
+  }
+  while (take_tokens(clock_tod())) {
+  }
+  ending_ = true;
+  feed(clock_tod(), primary::End{});
+  wait_for(kCommandLimit_ms, [this, respond, session, last, was_suspended](bool expired) -> std::optional<Answer> {
+    const bool ended = storage_->control().epoch.load() == 0;
+    if (!ended && !expired) return std::nullopt;
+    Answer answer{ended ? 0 : 4, {message(ended ? "DSMM104I" : "DSMM106W", {session, std::to_string(last)})}};
+    if (was_suspended) answer.lines.push_back(message("DSMM107W", {session}));
+    respond(std::move(answer));
+    return Answer{};
+  });
+}
+
+void PrimaryNode::finish_end() {
+  ControlBlock& control = storage_->control();
+  const Sequence last = control_view(*storage_).sequence;
+  close_link();
+  make_core();
+  reader_->free_through(last);
+  taken_ = last;
+  control.epoch.store(0);
+  ending_ = false;
+  unreadable_ = false;
+  verification_ = {};
+  if (Status saved = state_file_.save({settings_.mover.session, 0, 0, storage_->header().storage_id, false}); !saved)
+    say_(message("DSMM114E", {settings_.mover.session, saved.text()}));
+  say_(message("DSMM104I", {settings_.mover.session, std::to_string(last)}));
+}
+
+void PrimaryNode::begin_verification(const std::vector<std::uint32_t>& devices, bool at_start) {
+  verification_ = {};
+  verification_.running = true;
+  verification_.at_start = at_start;
+  verification_.devices = devices;
+  for (const std::uint32_t index : devices) {
+    DeviceEntry& device = storage_->device(index);
+    device.verify_next.store(0);
+    device.verify_end.store(device.tracks);
+    device.verify_image.store(0);
+    device.verify_request.store(1);
+  }
+  say_(message("DSMM120I", {settings_.mover.session, std::to_string(devices.size())}));
+}
+
+// Published when every module has cleared its request; done when the secondary has applied (and so compared) all of it.
+void PrimaryNode::look_at_verification() {
+  if (!verification_.running) return;
+  if (verification_.done_after == 0) {
+    for (const std::uint32_t index : verification_.devices)
+      if (storage_->device(index).verify_request.load() != 0) return;
+    verification_.done_after = std::max<Sequence>(control_view(*storage_).sequence, 1);
+  }
+  if (core_->last_acknowledgement().applied_through < verification_.done_after) return;
+  verification_.running = false;
+  if (verification_.differences == 0) {
+    for (const std::uint32_t index : verification_.devices) storage_->device(index).duplex.fetch_and(~static_cast<std::uint32_t>(kPending));
+    say_(message("DSMM121I", {settings_.mover.session, std::to_string(verification_.done_after)}));
+  } else {
+    say_(message("DSMM122E",
+                 {settings_.mover.session, std::to_string(verification_.differences), std::to_string(verification_.done_after)}));
+  }
+}
+
+void PrimaryNode::verify(const std::vector<std::string>& volsers, Respond respond) {
+  const std::string& session = settings_.mover.session;
+  if (seen_state_ != SessionState::kActive)
+    return respond({8, {message("DSMO130E", {session, "it is not active", "compare images off-line with `dsm verify`"})}});
+  if (verification_.running)
+    return respond({8, {message("DSMO130E", {session, "a verification is running", "wait for its end (DSMM121I)"})}});
+  std::vector<std::uint32_t> devices;
+  for (std::uint32_t i = 0; i < settings_.volumes.size(); ++i) {
+    const std::string& volser = settings_.volumes[i].descriptor.volser;
+    if (!volsers.empty() && std::find(volsers.begin(), volsers.end(), volser) == volsers.end()) continue;
+    if (device_of(i).state.load() != static_cast<std::uint32_t>(DeviceState::kOpen))
+      return respond({8,
+                      {message("DSMO130E", {session, "volume " + volser + " is not open in its Hercules",
+                                            "start the system, or compare images off-line with `dsm verify`"})}});
+    devices.push_back(devices_[i]);
+  }
+  if (devices.empty())
+    return respond(
+        {8, {message("DSMO130E", {session, "none of those volumes is in it", "XQUERY " + session + " VOLUME(ALL) names them"})}});
+  begin_verification(devices, false);
+  wait_for(600000, [this, respond, session](bool expired) -> std::optional<Answer> {
+    if (verification_.running && !expired) return std::nullopt;
+    if (verification_.running)
+      respond({4, {message("DSMM124W", {session})}});
+    else if (verification_.differences == 0)
+      respond({0, {message("DSMM121I", {session, std::to_string(verification_.done_after)})}});
+    else
+      respond({8, {message("DSMM122E", {session, std::to_string(verification_.differences), std::to_string(verification_.done_after)})}});
+    return Answer{};
+  });
+}
+
+PrimaryFacts PrimaryNode::facts() {
+  PrimaryFacts facts;
+  ControlBlock& control = storage_->control();
+  const ControlView view = control_view(*storage_);
+  facts.state = view.state;
+  facts.reason = static_cast<SuspendReason>(control.suspend_reason.load());
+  facts.suspended_at = control.suspended_at.load();
+  facts.numbered = view.sequence;
+  facts.sent = core_->sent_through();
+  facts.freed = control.freed_through.load();
+  facts.acknowledged = core_->last_acknowledgement();
+  facts.ring_bytes = reader_->ring_bytes();
+  facts.ring_used = reader_->ring_bytes_used();
+  facts.unacknowledged_bytes = core_->unacknowledged_bytes();
+  facts.pace_count = control.pace_count.load();
+  facts.pace_us = control.pace_us.load();
+  facts.link_up = core_->link_up();
+  facts.link_reason = link_reason_;
+  facts.counters = core_->counters();
+  facts.differences = verification_.differences;
+  facts.now = clock_tod();
+  facts.epoch = control.epoch.load();
+  if (facts.freed < taken_) {
+    if (auto oldest = reader_->read(facts.freed + 1); oldest.good()) facts.oldest_unacknowledged = oldest.value.token.tod;
+  }
+  return facts;
+}
+
+}  // namespace afterimage

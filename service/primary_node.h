@@ -1,0 +1,131 @@
+// io: the primary data mover at work: common storage on one side, the link on the other, PrimaryCore between them, and the operator's
+// commands. Threads: everything on the io_context's thread.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "datamover/primary_core.h"
+#include "serializer/slot_reader.h"
+#include "service/command_server.h"
+#include "service/session_state_file.h"
+#include "vtam_link/lu_session.h"
+
+namespace afterimage {
+
+struct PrimaryVolume {
+  VolumeDescriptor descriptor;
+  std::string image;  // as Hercules opens it
+};
+
+struct PrimaryNodeSettings {
+  std::string plex, segment;  // segment: the shared-memory object's name
+  StorageShape shape;
+  std::string directory;       // the site's
+  std::string command_socket;  // told to the modules, for the Hercules panel
+  TlsFiles tls;
+  LuAddress peer;
+  PrimarySettings mover;
+  std::uint32_t pace_limit_ms = kPaceLimit_ms, freeze_limit_ms = kFreezeLimit_ms;
+  std::vector<PrimaryVolume> volumes;  // index = VolumeId
+};
+
+// What a display or report needs, read in one moment.
+struct PrimaryFacts {
+  SessionState state = SessionState::kInactive;
+  SuspendReason reason = SuspendReason::kNone;
+  Sequence suspended_at = 0, numbered = 0, sent = 0, freed = 0;
+  Acknowledgement acknowledged;
+  std::uint64_t ring_bytes = 0, ring_used = 0, unacknowledged_bytes = 0, pace_count = 0, pace_us = 0;
+  bool link_up = false;
+  std::string link_reason;
+  PrimaryCounters counters;
+  Tod now = 0, oldest_unacknowledged = 0;
+  std::uint64_t differences = 0;  // found by the last verification
+  std::uint64_t epoch = 0;
+};
+
+class PrimaryNode {
+ public:
+  using Say = std::function<void(const std::string& line)>;  // one whole message, id included
+  PrimaryNode(boost::asio::io_context& io, PrimaryNodeSettings settings, Say say);
+  ~PrimaryNode();
+  // Opens common storage, takes over a running session if there is one. One sentence on failure.
+  Status start();
+  // Leaves common storage as it is: a session goes on being recorded there until the next dsmd (or until the ring is full).
+  void stop();
+
+  Answer xstart(bool compare);
+  void xsuspend(Respond respond);
+  void xend(bool drain, Respond respond);
+  void freeze(Respond respond);
+  Answer run();
+  void verify(const std::vector<std::string>& volsers, Respond respond);
+  PrimaryFacts facts();
+  CommonStorage& storage() { return *storage_; }
+  const PrimaryNodeSettings& settings() const { return settings_; }
+
+ private:
+  struct Waiter {
+    Tod deadline = 0;
+    std::function<std::optional<Answer>(bool expired)> check;
+  };
+  struct Verification {
+    bool running = false, at_start = false;
+    Sequence done_after = 0;  // known when every module has published its last digest
+    std::uint64_t differences = 0;
+    std::vector<std::uint32_t> devices;
+  };
+
+  Status define_devices();
+  Status take_over_session();
+  void arm(std::uint64_t delay_us);
+  void poll();
+  bool take_tokens(Tod now);
+  bool look_for_flushes(Tod now);
+  void look_for_deaths(Tod now);
+  void look_for_state_changes();
+  void look_at_verification();
+  void look_at_waiters(Tod now);
+  void feed(Tod now, PrimaryInput input);
+  void carry_out(PrimaryOutput output);
+  void on_bound(const BindResponse& response);
+  void on_message(std::vector<std::uint8_t>&& bytes);
+  void on_exception(const Exception& exception);
+  void suspend(SuspendReason reason, const std::string& why);
+  void finish_end();
+  void make_core();
+  void open_link();
+  void close_link();
+  void wait_for(std::uint64_t limit_ms, std::function<std::optional<Answer>(bool expired)> check);
+  void begin_verification(const std::vector<std::uint32_t>& devices, bool at_start);
+  void set_duplex(std::uint32_t bits);
+  DeviceEntry& device_of(std::size_t volume);
+
+  boost::asio::io_context& io_;
+  PrimaryNodeSettings settings_;
+  Say say_;
+  boost::asio::steady_timer timer_;
+  std::unique_ptr<CommonStorage> storage_;
+  std::unique_ptr<SlotReader> reader_;
+  std::unique_ptr<PrimaryCore> core_;
+  std::unique_ptr<LuConnector> link_;
+  std::string link_reason_ = "not started";
+  std::vector<std::deque<HeldToken>> unflushed_;  // by device: tokens given to the core whose bytes are not yet in the file
+  std::vector<std::uint32_t> devices_;            // device index by VolumeId
+  std::deque<Waiter> waiters_;
+  Verification verification_;
+  SessionStateFile state_file_;
+  SessionState seen_state_ = SessionState::kInactive;
+  Sequence taken_ = 0;
+  Tod last_death_check_ = 0;
+  bool ending_ = false, unreadable_ = false, registered_ = false;
+};
+
+}  // namespace afterimage

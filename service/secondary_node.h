@@ -1,0 +1,99 @@
+// io: the secondary data mover at work: the link on one side, journal, checkpoint and images on the other, SecondaryCore between
+// them, the failure monitor, and the operator's commands. Threads: everything on the io_context's thread; the journal and the images
+// each have a worker, so that an acknowledgement never waits for an image.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "automation/failure_monitor.h"
+#include "datamover/applier.h"
+#include "datamover/checkpoint_file.h"
+#include "datamover/journal.h"
+#include "datamover/secondary_core.h"
+#include "service/command_server.h"
+#include "service/worker.h"
+#include "vtam_link/lu_session.h"
+
+namespace afterimage {
+
+struct SecondaryNodeSettings {
+  std::string directory;  // the site's: journal, checkpoints, reports
+  TlsFiles tls;
+  LuAddress local;
+  std::string peer_lu;
+  SecondarySettings mover;          // its volumes carry the configured geometry
+  std::vector<std::string> images;  // index = VolumeId
+  JournalSettings journal;
+  MonitorSettings failure;
+};
+
+struct SecondaryFacts {
+  SecondaryState state = SecondaryState::kEmpty;
+  Sequence applied = 0, complete = 0, known = 0;
+  std::size_t queue_entries = 0;
+  std::uint64_t queue_bytes = 0, journal_bytes = 0, journal_free = 0, epoch = 0, last_message = 0, differences = 0;
+  Tod consistency_time = 0, primary_time = 0, last_heard = 0, now = 0;
+  bool link_up = false;
+  std::string link_reason;
+};
+
+class SecondaryNode {
+ public:
+  using Say = std::function<void(const std::string& line)>;
+  // Called after a recovery, with its report, when the images may be used.
+  using Recovered = std::function<void(const LossReport& report)>;
+  SecondaryNode(boost::asio::io_context& io, SecondaryNodeSettings settings, Say say, Recovered recovered);
+  ~SecondaryNode();
+  // Opens journal, checkpoint and images, replays, listens. One sentence on failure; nothing is changed then.
+  Status start();
+  void stop();
+
+  Answer freeze();
+  void recover(Respond respond);
+  SecondaryFacts facts();
+  const SecondaryCore& core() const { return *core_; }
+  const SecondaryNodeSettings& settings() const { return settings_; }
+  std::uint16_t port() const;
+
+ private:
+  void feed(SecondaryInput input);
+  void carry_out(SecondaryOutput output);
+  void append(std::vector<std::uint8_t> message);
+  void flush_appends();
+  void apply(PendingWrite write);
+  void flush_applies();
+  void write_checkpoint(const Checkpoint& checkpoint);
+  void recovery_complete(const LossReport& report);
+  void disk_error(const std::string& text);
+  void tick();
+  void look_at_failures();
+  Status replay();
+  void tell_recovered(const LossReport& report);
+
+  boost::asio::io_context& io_;
+  SecondaryNodeSettings settings_;
+  Say say_;
+  Recovered recovered_;
+  boost::asio::steady_timer timer_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<Applier> applier_;
+  std::unique_ptr<CheckpointFile> checkpoints_;
+  std::unique_ptr<SecondaryCore> core_;
+  std::unique_ptr<LuListener> listener_;
+  std::unique_ptr<FailureMonitor> monitor_;
+  std::vector<std::vector<std::uint8_t>> appends_;  // waiting for the journal's worker
+  std::vector<PendingWrite> applies_;               // waiting for the images' worker
+  bool append_posted_ = false, apply_posted_ = false, stopped_ = false;
+  std::optional<BindResponse> bind_answer_;
+  std::string link_reason_ = "no session yet";
+  std::uint64_t differences_ = 0, journal_free_ = 0;
+  std::vector<Respond> recovery_waiters_;
+  std::unique_ptr<Worker> journal_worker_, image_worker_;  // destroyed first: their jobs use what is above
+};
+
+}  // namespace afterimage
