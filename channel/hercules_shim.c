@@ -79,6 +79,23 @@ static TapPlace place_of(const DEVBLK* dev) {
   return dev->syncio_active ? TAP_PLACE_CPU_REDRIVE : TAP_PLACE_CPU;
 }
 
+/* While a device thread may be waiting inside the tap, close must wait for it. A CPU thread never waits there, and is not counted: its
+   watchdog may take it out of here and would leave the count raised. */
+static void enter_tap(struct TapWrapped* w, TapPlace place) {
+  if (place == TAP_PLACE_THREAD) atomic_fetch_add(&w->held, 1);
+}
+
+static void leave_tap(struct TapWrapped* w, TapPlace place) {
+  if (place == TAP_PLACE_THREAD) atomic_fetch_sub(&w->held, 1);
+}
+
+static void settle(struct TapWrapped* w, const DEVBLK* dev) {
+  const TapPlace place = place_of(dev);
+  enter_tap(w, place);
+  tap_settle(w->tap, place);
+  leave_tap(w, place);
+}
+
 /* ---- the handler entries ---- */
 
 static void wait_for_service(struct TapWrapped* w) {
@@ -90,7 +107,7 @@ static void wrapped_start(DEVBLK* dev) {
   struct TapWrapped* w = find(dev);
   if (atomic_load_explicit(&w->service_io, memory_order_relaxed)) wait_for_service(w);
   /* The CPU's watchdog may have taken the thread out of an exec: what was written there is still to be numbered. */
-  if (w->in_exec == 2 || w->parked) tap_settle(w->tap, place_of(dev));
+  if (w->in_exec == 2 || w->parked) settle(w, dev);
   w->in_exec = w->parked = 0;
   if (in_session(w)) tap_program_started(w->tap);
   if (w->base.start) (w->base.start)(dev);
@@ -104,7 +121,7 @@ static void wrapped_resume(DEVBLK* dev) {
 
 static void leave(struct TapWrapped* w, DEVSF* base, DEVBLK* dev) {
   if (w->parked) {
-    tap_settle(w->tap, place_of(dev));
+    settle(w, dev);
     w->parked = 0;
   }
   if (base) base(dev);
@@ -149,16 +166,16 @@ static int note_write(struct TapWrapped* w, DEVBLK* dev, int trk, int off, int l
 }
 
 static int shared_write(struct TapWrapped* w, DEVBLK* dev, int trk, int off, BYTE* buf, int len, BYTE* unitstat) {
-  atomic_fetch_add(&w->held, 1);
-  const TapGate gate = tap_gate(w->tap, 0, TAP_PLACE_THREAD);
-  atomic_fetch_sub(&w->held, 1);
-  if (gate != TAP_GATE_RUN) {
+  int rc = -1;
+  enter_tap(w, TAP_PLACE_THREAD);
+  if (tap_gate(w->tap, 0, TAP_PLACE_THREAD) == TAP_GATE_RUN) {
+    rc = (w->base.write)(dev, trk, off, buf, len, unitstat);
+    const int known = rc >= 0 && note_write(w, dev, trk, off, len);
+    tap_capture_end(w->tap, -1, known ? dev->buf : NULL, known ? (uint32_t)dev->ckdtrksz : 0, TAP_PLACE_THREAD);
+  } else {
     *unitstat = CSW_CE | CSW_DE | CSW_UC;
-    return -1;
   }
-  const int rc = (w->base.write)(dev, trk, off, buf, len, unitstat);
-  const int known = rc >= 0 && note_write(w, dev, trk, off, len);
-  tap_capture_end(w->tap, -1, known ? dev->buf : NULL, known ? (uint32_t)dev->ckdtrksz : 0, TAP_PLACE_THREAD);
+  leave_tap(w, TAP_PLACE_THREAD);
   return rc;
 }
 
@@ -216,9 +233,10 @@ static int record_written(const DEVBLK* dev, BYTE code, const BYTE* iobuf, U16 c
 }
 
 static int pass_gate(struct TapWrapped* w, DEVBLK* dev, BYTE code, BYTE* unitstat) {
-  atomic_fetch_add(&w->held, 1);
-  const TapGate gate = tap_gate(w->tap, code, place_of(dev));
-  atomic_fetch_sub(&w->held, 1);
+  const TapPlace place = place_of(dev);
+  enter_tap(w, place);
+  const TapGate gate = tap_gate(w->tap, code, place);
+  leave_tap(w, place);
   if (gate == TAP_GATE_RUN) return 1;
   if (gate == TAP_GATE_REDRIVE) {
     dev->syncio_retry = 1;
@@ -232,7 +250,11 @@ static int pass_gate(struct TapWrapped* w, DEVBLK* dev, BYTE code, BYTE* unitsta
 }
 
 static void finish_exec(struct TapWrapped* w, DEVBLK* dev, int record, BYTE* more, BYTE* unitstat, U16* residual) {
-  if (tap_capture_end(w->tap, record, NULL, 0, place_of(dev)) == TAP_END_PARKED) {
+  const TapPlace place = place_of(dev);
+  enter_tap(w, place);
+  const TapEnd end = tap_capture_end(w->tap, record, NULL, 0, place);
+  leave_tap(w, place);
+  if (end == TAP_END_PARKED) {
     w->parked = 1;
     w->parked_unitstat = *unitstat;
     w->parked_more = *more;
@@ -247,7 +269,7 @@ static void wrapped_exec(DEVBLK* dev, BYTE code, BYTE flags, BYTE chained, U16 c
   struct TapWrapped* w = find(dev);
   if (w->parked) {
     /* The same CCW again, on a device thread: it has run already. */
-    tap_settle(w->tap, place_of(dev));
+    settle(w, dev);
     w->parked = 0;
     *unitstat = w->parked_unitstat;
     *more = w->parked_more;
@@ -588,8 +610,8 @@ int hdl_depc(int (*check)(char*, char*, int)) {
   wrong |= check("SYSBLK", HDL_VERS_SYSBLK, HDL_SIZE_SYSBLK);
   build_fits = 0;
   if (wrong) {
-    logmsg("DSMC001E DSMCHAN %s WAS BUILT FOR ANOTHER HERCULES THAN THIS ONE AND IS NOT LOADED; BUILD IT AGAIN WITH THE HEADERS OF %s\n",
-           AFTERIMAGE_VERSION, "THE HERCULES INSTALLED HERE");
+    logmsg("DSMC001E DSMCHAN %s WAS BUILT FOR ANOTHER HERCULES THAN THIS ONE AND IS NOT LOADED; BUILD IT WITH THIS ONE'S HEADERS\n",
+           AFTERIMAGE_VERSION);
     return 1;
   }
   if (hdl_fent("dsmchan_loaded") != NULL) {

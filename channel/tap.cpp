@@ -94,6 +94,9 @@ void tap_start(const TapHost* host) {
     tap_log("DSMC004I DSMCHAN " AFTERIMAGE_VERSION " LOADED");
     Result<TapSettings> from = tap_settings_from(getenv("AFTERIMAGE_PLEX"), getenv("AFTERIMAGE_SYSTEM"), getenv("AFTERIMAGE_STORAGE"));
     if (!from.good()) tap_log("DSMC005E ENVIRONMENT NOT TAKEN: " + from.status.text());
+    if (from.good() && !from.value.plex.empty() && from.value.system.empty()) {
+      tap_log("DSMC005E ENVIRONMENT NOT TAKEN: AFTERIMAGE_PLEX IS SET AND AFTERIMAGE_SYSTEM IS NOT; SET BOTH");
+    }
     if (from.good() && !module.settings.complete()) {
       const std::lock_guard lock(module.mutex);
       module.settings = std::move(from.value);
@@ -254,12 +257,10 @@ int tap_in_session(uint32_t device_number) {
   int found = 0;
   guarded("tap_in_session", [&] {
     const std::lock_guard lock(tap_module().mutex);
-    TapAttachment* attachment = tap_module().current.load();
-    if (attachment == nullptr) return;
     for (const auto& device : tap_module().devices) {
-      const std::uint32_t index = device->entry_index.load();
-      if (index == 0 || !device->compressed || (device_number != 0 && device->device_number != device_number)) continue;
-      if (attachment->storage->device(index - 1).duplex.load() != 0) found = 1;
+      const DeviceEntry* entry = bound_entry(*device);
+      if (entry == nullptr || !device->compressed || (device_number != 0 && device->device_number != device_number)) continue;
+      if (entry->duplex.load() != 0) found = 1;
     }
   });
   return found;

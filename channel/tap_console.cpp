@@ -34,11 +34,11 @@ const char* state_name(SessionState state) {
   return "UNKNOWN";
 }
 
-std::string device_line(const TapDevice& device, CommonStorage* storage) {
+std::string device_line(const TapDevice& device) {
   const std::string head = "DSMC043I " + device_text(device.device_number) + " ";
-  const std::uint32_t index = device.entry_index.load();
-  if (storage == nullptr || index == 0) return head + (device.refused ? "REFUSED" : "NOT IN A SESSION");
-  const DeviceEntry& entry = storage->device(index - 1);
+  const DeviceEntry* bound = bound_entry(device);
+  if (bound == nullptr) return head + (device.refused ? "REFUSED" : "NOT IN A SESSION");
+  const DeviceEntry& entry = *bound;
   const std::uint32_t duplex = entry.duplex.load();
   const char* state = (duplex & kVolumeSuspended) ? "SUS" : (duplex & kDuplex) ? "DUP" : "SIM";
   return head + std::string(entry.volser, strnlen(entry.volser, sizeof entry.volser)) + " " + state +
@@ -114,7 +114,7 @@ void show_status() {
             (mover_is_alive(*attachment->storage) ? "ALIVE" : "NOT RUNNING"));
   }
   for (const auto& device : module.devices)
-    if (device->open.load()) tap_log(device_line(*device, attachment == nullptr ? nullptr : attachment->storage.get()));
+    if (device->open.load()) tap_log(device_line(*device));
   tap_log("DSMC044I END OF STATUS");
 }
 

@@ -58,8 +58,9 @@ struct TapDevice {
   std::atomic<bool> wrote_outside{false};
 
   std::unique_ptr<afterimage::TapBinding> binding;
-  bool refused = false;                       // a check failed: not bound again until the device is opened again
-  std::atomic<std::uint32_t> entry_index{0};  // + 1 while bound, 0 = not (any thread)
+  bool refused = false;                                    // a check failed: not bound again until the device is opened again
+  std::atomic<afterimage::TapAttachment*> bound{nullptr};  // where, while bound (any thread)
+  std::atomic<std::uint32_t> entry_index{0};               // + 1 while bound, 0 = not (any thread)
 
   // The channel program and the write in progress.
   std::uint32_t event = 0;
@@ -69,3 +70,14 @@ struct TapDevice {
   unsigned images_done = 0;  // of capture.tracks(), when they are sent whole
   bool write_back_failed = false;
 };
+
+namespace afterimage {
+
+// The device's entry while it is bound, else null. Any thread.
+inline DeviceEntry* bound_entry(const TapDevice& device) {
+  TapAttachment* attachment = device.bound.load();
+  const std::uint32_t index = device.entry_index.load();
+  return attachment == nullptr || index == 0 ? nullptr : &attachment->storage->device(index - 1);
+}
+
+}  // namespace afterimage

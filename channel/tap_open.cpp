@@ -129,6 +129,7 @@ void open_entry(TapDevice& device, TapAttachment& attachment, std::uint32_t inde
   note_identity(entry, device.path);
   device.fast.duplex = reinterpret_cast<const std::uint32_t*>(&entry.duplex);
   device.entry_index.store(index + 1);
+  device.bound.store(&attachment);
   tap_log("DSMC011I DEVICE " + device_text(device.device_number) + " IS TAPPED AS VOLUME " + field_text(entry.volser));
 }
 
@@ -184,6 +185,7 @@ void bind_device(TapDevice& device, BindWhen when) {
 void unbind_device(TapDevice& device, bool clean) {
   static const std::uint32_t kNoDuplex = 0;
   device.fast.duplex = &kNoDuplex;
+  device.bound.store(nullptr);
   device.entry_index.store(0);
   device.fast.owing = 0;
   if (!device.binding) return;

@@ -84,22 +84,20 @@ void watch_session(Service& own, CommonStorage& storage) {
 }
 
 // What a device of ours knows of its entry is refreshed here, so that a later death is told from a change by someone else.
-void refresh(TapDevice& device, CommonStorage& storage) {
-  const std::uint32_t index = device.entry_index.load();
-  if (index == 0) return;
-  DeviceEntry& entry = storage.device(index - 1);
-  if (entry.flushed_sequence.load() == entry.last_sequence.load()) entry.flush_tod.store(clock_tod());
+void refresh(TapDevice& device) {
+  DeviceEntry* entry = bound_entry(device);
+  if (entry != nullptr && entry->flushed_sequence.load() == entry->last_sequence.load()) entry->flush_tod.store(clock_tod());
 }
 
+// Called while no channel program can run on the device.
 void clear_hardened(void* argument) {
   auto& device = *static_cast<TapDevice*>(argument);
-  TapAttachment* attachment = tap_module().current.load();
-  const std::uint32_t index = device.entry_index.load();
-  if (index != 0 && attachment != nullptr) TrackMap::unhardened(*attachment->storage, index - 1).clear_all();
+  TapAttachment* attachment = device.bound.load();
+  if (attachment != nullptr) TrackMap::unhardened(*attachment->storage, device.entry_index.load() - 1).clear_all();
 }
 
 void take_in(TapDevice& device) {
-  if (device.entry_index.load() != 0 || device.refused) return;
+  if (device.bound.load() != nullptr || device.refused) return;
   TapAttachment* attachment = tap_module().current.load();
   const auto index = find_device(*attachment->storage, tap_module().settings.system, static_cast<std::uint16_t>(device.device_number));
   if (!index) return;
@@ -110,12 +108,10 @@ void take_in(TapDevice& device) {
 
 // A new segment took the place of ours: the device leaves the old one, where nobody reads any more.
 void leave_old_segment(TapDevice& device) {
-  if (device.entry_index.load() == 0) return;
+  TapAttachment* present = tap_module().current.load();
+  if (device.bound.load() == nullptr || device.bound.load() == present) return;
   if (tap_module().host->take(device.wrapped, kTakeWait_ms) != TAP_TAKE_TAKEN) return;
-  if (device.binding && &device.binding->attachment != tap_module().current.load()) {
-    unbind_device(device, false);
-    device.refused = false;
-  }
+  if (device.binding && &device.binding->attachment != present) unbind_device(device, false);
   tap_module().host->give(device.wrapped);
 }
 
@@ -127,15 +123,15 @@ void watch_number(TapDevice& device) {
   device.device_number = now;
 }
 
-bool serve_devices(Service& own, TapAttachment& attachment) {
+bool serve_devices(const Service& own) {
   bool busy = false;
   const bool slow = own.ticks % kSlowTicks == 0;
   const auto devices = open_devices();
   for (TapDevice* device : devices) {
     watch_number(*device);
-    if (own.told_attachment != &attachment) leave_old_segment(*device);
+    leave_old_segment(*device);
     take_in(*device);
-    refresh(*device, *attachment.storage);
+    refresh(*device);
     if (slow && device->compressed) tap_module().host->if_hardened(device->wrapped, clear_hardened, device);
     busy |= verify_some(*device, kVerifyBudget_us / std::max<std::size_t>(devices.size(), 1) + 1);
   }
@@ -155,7 +151,7 @@ bool tick(Service& own) {
   }
   end_freeze_over_limit(*attachment);
   watch_session(own, storage);
-  const bool busy = serve_devices(own, *attachment);
+  const bool busy = serve_devices(own);
   if (own.told_attachment != attachment) {
     own.told_attachment = attachment;
     own.attached_us = monotonic_us();

@@ -62,12 +62,9 @@ bool verify_some(TapDevice& device, std::uint64_t budget_us) {
   const std::uint64_t began = monotonic_us();
   TapModule& module = tap_module();
   while (monotonic_us() - began < budget_us && !module.stopping.load()) {
-    const std::uint32_t index = device.entry_index.load();
-    TapAttachment* attachment = module.current.load();
-    if (index == 0 || attachment == nullptr) return false;
-    CommonStorage& storage = *attachment->storage;
-    if (storage.device(index - 1).verify_request.load() == 0) return false;
-    if (outcome_now(storage, index - 1) != NumberOutcome::kNumbered) return false;
+    const DeviceEntry* entry = bound_entry(device);
+    if (entry == nullptr || entry->verify_request.load() == 0 || device.bound.load() != module.current.load()) return false;
+    if (outcome_now(*module.current.load()->storage, device.entry_index.load() - 1) != NumberOutcome::kNumbered) return false;
     const TapTake taken = module.host->take(device.wrapped, kTakeWait_ms);
     if (taken == TAP_TAKE_GONE) return false;
     if (taken == TAP_TAKE_BUSY) continue;

@@ -173,8 +173,12 @@ Published publish_digest(TapDevice& device, std::uint32_t track, std::span<const
 }
 
 void note_flushed(TapDevice& device) {
-  if (!device.binding || device.write_back_failed) return;
+  if (!device.binding) return;
   DeviceEntry& entry = device.binding->entry;
+  if (device.write_back_failed) {
+    if (entry.duplex.load() & kVolumeSuspended) return;
+    device.write_back_failed = false;  // the volume was made equal again
+  }
   const Sequence last = entry.last_sequence.load(std::memory_order_relaxed);
   device.fast.owing = 0;
   if (last == entry.flushed_sequence.load(std::memory_order_relaxed)) return;

@@ -63,7 +63,7 @@ class Mend(unittest.TestCase):
             hercules = self.start()
             hercules.wait_log(TAPPED)
             begun = int(self.plex.show()["last"])
-            hercules.start_guest(endless_writer(0x41 + n))
+            hercules.start_guest(endless_writer(0x41 + n, pause=50_000))  # slow enough not to fill the ring
             self.tokens_reach(begun + chance.randrange(1, 400))
             hercules.kill()
             self.assertEqual(self.plex.device(self.index).state, OPEN)
