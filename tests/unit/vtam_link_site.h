@@ -85,6 +85,12 @@ class LinkFixture : public CppUnit::TestFixture {
     static Material made;
     return made;
   }
+  void tearDown() override {  // the fixtures of all tests live to the end of the program; their sockets do not
+    connector.reset();
+    listener.reset();
+    io.restart();
+    io.poll();
+  }
 
  protected:
   // Runs the io_context until `done` or, failing the test, `limit`. Waits for events; never spins.
@@ -150,80 +156,94 @@ class LinkFixture : public CppUnit::TestFixture {
   std::optional<LuConnector> connector;
 };
 
-// A peer that does not follow our rules: plain TCP or TLS under the test's control.
+// A peer that does not follow our rules: plain TCP or TLS under the test's control. Its state outlives it while operations are under way.
 class RawPeer {
  public:
   using Tcp = boost::asio::ip::tcp;
   using Tls = boost::asio::ssl::stream<Tcp::socket>;
+  using Error = boost::system::error_code;
 
-  explicit RawPeer(boost::asio::io_context& io) : io_(io), context_(boost::asio::ssl::context::tls) {}
+ private:
+  struct State {
+    explicit State(boost::asio::io_context& io_) : io(io_), context(boost::asio::ssl::context::tls) {}
+    boost::asio::io_context& io;
+    boost::asio::ssl::context context;
+    std::optional<Tls> tls;
+    std::array<std::uint8_t, 4096> buffer{};
+    bool shaken = false, closed = false;
+    Error handshake_error;
+    Bytes received;
+    std::size_t plain_bytes = 0;
+  };
+  std::shared_ptr<State> state_;
+
+ public:
+  explicit RawPeer(boost::asio::io_context& io) : state_(std::make_shared<State>(io)) {}
+  ~RawPeer() {
+    Error ignored;
+    if (state_->tls) state_->tls->next_layer().close(ignored);
+  }
+  RawPeer(const RawPeer&) = delete;
+  RawPeer& operator=(const RawPeer&) = delete;
+
+  bool& shaken = state_->shaken;
+  bool& closed = state_->closed;
+  Error& handshake_error = state_->handshake_error;
+  Bytes& received = state_->received;
+  std::size_t& plain_bytes = state_->plain_bytes;
+
   // Uses these files without any check of ours.
   RawPeer& with_files(const TlsFiles& files) {
-    context_.use_certificate_file(files.certificate, boost::asio::ssl::context::pem);
-    context_.use_private_key_file(files.key, boost::asio::ssl::context::pem);
+    state_->context.use_certificate_file(files.certificate, boost::asio::ssl::context::pem);
+    state_->context.use_private_key_file(files.key, boost::asio::ssl::context::pem);
     return *this;
   }
   RawPeer& with_version(int version) {
-    SSL_CTX_set_max_proto_version(context_.native_handle(), version);
+    SSL_CTX_set_max_proto_version(state_->context.native_handle(), version);
     return *this;
   }
   void connect(std::uint16_t port) {
-    tls_.emplace(io_, context_);
-    tls_->next_layer().connect(Tcp::endpoint(boost::asio::ip::make_address("127.0.0.1"), port));
+    state_->tls.emplace(state_->io, state_->context);
+    state_->tls->next_layer().connect(Tcp::endpoint(boost::asio::ip::make_address("127.0.0.1"), port));
   }
   void accept_on(Tcp::acceptor& acceptor, std::function<void()> then) {
-    tls_.emplace(io_, context_);
-    acceptor.async_accept(tls_->next_layer(), [then](const boost::system::error_code& error) {
+    state_->tls.emplace(state_->io, state_->context);
+    acceptor.async_accept(state_->tls->next_layer(), [then, state = state_](const Error& error) {
       if (!error) then();
     });
   }
   void handshake(boost::asio::ssl::stream_base::handshake_type role) {
-    tls_->async_handshake(role, [this](const boost::system::error_code& error) {
-      shaken = true;
-      handshake_error = error;
-      if (!error) read();
+    state_->tls->async_handshake(role, [state = state_](const Error& error) {
+      state->shaken = true;
+      state->handshake_error = error;
+      if (!error) read(state);
     });
   }
   void write_tls(Bytes bytes) {
     auto kept = std::make_shared<Bytes>(std::move(bytes));
-    boost::asio::async_write(*tls_, boost::asio::buffer(*kept), [kept](const boost::system::error_code&, std::size_t) {});
+    boost::asio::async_write(*state_->tls, boost::asio::buffer(*kept), [kept, state = state_](const Error&, std::size_t) {});
   }
   void write_plain(const std::string& text) {
     auto kept = std::make_shared<std::string>(text);
-    boost::asio::async_write(tls_->next_layer(), boost::asio::buffer(*kept), [kept](const boost::system::error_code&, std::size_t) {});
+    boost::asio::async_write(state_->tls->next_layer(), boost::asio::buffer(*kept), [kept, state = state_](const Error&, std::size_t) {});
   }
-  void watch_plain_close() {
-    tls_->next_layer().async_read_some(boost::asio::buffer(buffer_), [this](const boost::system::error_code& error, std::size_t bytes) {
-      plain_bytes += bytes;
-      if (error) {
-        closed = true;
-      } else {
-        watch_plain_close();
-      }
-    });
-  }
-
-  bool shaken = false, closed = false;
-  boost::system::error_code handshake_error;
-  Bytes received;
-  std::size_t plain_bytes = 0;
+  void watch_plain_close() { watch(state_); }
 
  private:
-  void read() {
-    tls_->async_read_some(boost::asio::buffer(buffer_), [this](const boost::system::error_code& error, std::size_t bytes) {
-      received.insert(received.end(), buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(bytes));
-      if (error) {
-        closed = true;
-      } else {
-        read();
-      }
+  static void watch(const std::shared_ptr<State>& state) {
+    state->tls->next_layer().async_read_some(boost::asio::buffer(state->buffer), [state](const Error& error, std::size_t bytes) {
+      state->plain_bytes += bytes;
+      state->closed = static_cast<bool>(error);
+      if (!error) watch(state);
     });
   }
-
-  boost::asio::io_context& io_;
-  boost::asio::ssl::context context_;
-  std::optional<Tls> tls_;
-  std::array<std::uint8_t, 4096> buffer_{};
+  static void read(const std::shared_ptr<State>& state) {
+    state->tls->async_read_some(boost::asio::buffer(state->buffer), [state](const Error& error, std::size_t bytes) {
+      state->received.insert(state->received.end(), state->buffer.begin(), state->buffer.begin() + static_cast<std::ptrdiff_t>(bytes));
+      state->closed = static_cast<bool>(error);
+      if (!error) read(state);
+    });
+  }
 };
 
 inline Bytes framed(FrameType type, const Bytes& body) {
