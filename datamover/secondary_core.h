@@ -85,7 +85,8 @@ struct MessageArrived {
   std::vector<std::uint8_t> bytes;
 };
 // Everything appended up to `through_position` (an end of record) is durable. `appends`: how many Append outputs since construction that
-// covers; 0 = all of them so far, right when append and sync happen between two steps.
+// covers. Give it whenever appends may have been made after the sync began (a sync in another thread); with 0 the core goes by the
+// position alone, which is exact only as long as no record was moved to the next file of the journal.
 struct JournalSynced {
   std::uint64_t through_position = 0;
   std::uint64_t appends = 0;
@@ -156,7 +157,7 @@ using SecondaryOutput =
 struct SecondaryCounters {
   std::uint64_t messages = 0, duplicates = 0, tokens = 0, applied = 0, acknowledgements = 0, checkpoints = 0;
   std::uint64_t verified_equal = 0, verified_different = 0;
-  std::uint64_t verify_skipped = 0;  // digests replayed after a restart: the image may already be past them, so they prove nothing
+  std::uint64_t verify_skipped = 0;  // digests replayed after a restart whose track may already hold a later write: the primary is told
 };
 
 class SecondaryCore {

@@ -19,7 +19,12 @@ void SecondaryCore::State::make_durable(const Unsynced& message) {
 
 void SecondaryCore::State::on(Tod, const secondary::JournalSynced& synced, Outputs&) {
   if (state == SecondaryState::kStopped) return;
-  const std::uint64_t through = synced.appends == 0 ? appends : synced.appends;
+  std::uint64_t through = synced.appends;
+  if (through == 0) {
+    through = appends_synced;
+    for (const Unsynced& message : unsynced)
+      if (message.least_end <= synced.through_position) through = message.append;
+  }
   AI_CHECK(through <= appends);
   AI_CHECK(through >= appends_synced);
   appends_synced = through;
@@ -37,10 +42,11 @@ void SecondaryCore::State::give_out_applies(Outputs& out) {
   while (queue.applied_through() < durable.complete_through) {
     PendingWrite write = queue.take_front();
     const Sequence sequence = write.token.sequence;
-    if (write.token.kind == TokenKind::kVerify && sequence <= replayed_complete) {
+    if (not_comparable.erase(sequence) != 0) {
       write.condition = EntryCondition::kVoid;
       write.data.clear();
       ++counters.verify_skipped;
+      not_compared = write.token;
     }
     applying.push_back({sequence, write.token.tod, write.journal_position, write.data.size()});
     applying_bytes += write.data.size();
@@ -98,6 +104,14 @@ bool SecondaryCore::State::acknowledgement_due() const {
 
 void SecondaryCore::State::acknowledge(Tod now, Outputs& out) {
   if (!acknowledgement_due()) return;
+  if (not_compared.sequence != 0) {
+    send_exception(now, ExceptionCode::kVerifyMismatch, not_compared.sequence,
+                   "Cylinder " + std::to_string(not_compared.cylinder) + " head " + std::to_string(not_compared.head) + " of volume " +
+                       volumes[not_compared.volume].volser +
+                       " could not be compared, because the secondary was restarted meanwhile; verify again.",
+                   out);
+    not_compared = {};
+  }
   ack_wanted = false;
   Message message;
   message.m0 = next_m0(now, ContentType::kAcknowledge);

@@ -1,6 +1,7 @@
 // SecondaryCore: binds, messages from the link, and the same messages replayed from the journal.
 #include <algorithm>
 
+#include "datamover/journal_format.h"
 #include "datamover/secondary_state.h"
 #include "serializer/check.h"
 #include "serializer/limits.h"
@@ -136,7 +137,7 @@ void SecondaryCore::State::establish(const Message& message) {
   continuity = ContinuityChecker(settings.session, settings.peer_lu, settings.local_lu, epoch, 0);
 }
 
-void SecondaryCore::State::take(const Message& message, std::uint64_t journal_position) {
+void SecondaryCore::State::take(const Message& message, std::size_t bytes, std::uint64_t journal_position) {
   const M0& m0 = message.m0;
   take_tokens(message, queue, journal_position);
   if (!message.m1.empty()) received_tod = std::max(received_tod, message.m1.back().tod);
@@ -144,6 +145,7 @@ void SecondaryCore::State::take(const Message& message, std::uint64_t journal_po
   counters.tokens += message.m1.size();
   Unsynced taken;
   taken.append = ++appends;
+  taken.least_end = (unsynced.empty() ? journal_position : unsynced.back().least_end) + record_space(bytes);
   taken.message_number = m0.message_number;
   taken.complete_through = queue.complete_through();
   taken.known_through = queue.known_through();
@@ -205,7 +207,7 @@ void SecondaryCore::State::on(Tod now, const secondary::MessageArrived& arrived,
   }
   continuity = std::move(next);
   primary_time = std::max(primary_time, message.m0.consistency_time);
-  take(message, journal_end);
+  take(message, arrived.bytes.size(), journal_end);
   out.emplace_back(secondary::Append{arrived.bytes});
 }
 
@@ -242,7 +244,7 @@ void SecondaryCore::State::on(Tod, const secondary::Replayed& replayed, Outputs&
   }
   replay_began = true;
   primary_time = std::max(primary_time, decoded.value.m0.consistency_time);
-  take(decoded.value, replayed.journal_position);
+  take(decoded.value, replayed.message.size(), replayed.journal_position);
   const Unsynced taken = unsynced.back();
   unsynced.pop_back();
   make_durable(taken);
@@ -259,6 +261,21 @@ std::string SecondaryCore::State::why_not_replayed_enough() const {
   return {};
 }
 
+// After a restart the images may already hold any write of the complete run. A digest taken before a later one of them to the same track
+// proves nothing then; every other digest does.
+void SecondaryCore::State::find_not_comparable() {
+  std::set<std::uint64_t> written;
+  const auto track_key = [](const Token& token, unsigned range) { return std::uint64_t{token.volume} << 32 | token.ranges[range].track; };
+  for (Sequence sequence = queue.complete_through(); sequence > queue.applied_through(); --sequence) {
+    const PendingWrite& entry = *queue.find(sequence);
+    if (entry.token.kind == TokenKind::kVerify) {
+      if (written.count(track_key(entry.token, 0)) != 0) not_comparable.insert(sequence);
+      continue;
+    }
+    for (unsigned i = 0; i < entry.token.range_count; ++i) written.insert(track_key(entry.token, i));
+  }
+}
+
 void SecondaryCore::State::on(Tod, const secondary::ReplayDone& done, Outputs& out) {
   AI_CHECK(!ready);
   if (state == SecondaryState::kStopped) return;
@@ -272,7 +289,7 @@ void SecondaryCore::State::on(Tod, const secondary::ReplayDone& done, Outputs& o
   ready = true;
   appends = appends_synced = 0;
   journal_end = std::max(journal_end, done.journal_end);
-  replayed_complete = queue.complete_through();
+  find_not_comparable();
   if (state == SecondaryState::kDuplex || state == SecondaryState::kFrozen || state == SecondaryState::kRecovering)
     out.emplace_back(secondary::Established{volumes, epoch});
   if (state == SecondaryState::kRecovered) complete_recovery(out);

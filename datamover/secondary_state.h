@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,8 @@ struct SecondaryCore::State {
 
   // A message appended to the journal whose sync has not been reported: what becomes true with it.
   struct Unsynced {
-    std::uint64_t append = 0;  // count of Append outputs, this one included
+    std::uint64_t least_end = 0;  // its record cannot end before this position
+    std::uint64_t append = 0;     // count of Append outputs, this one included
     std::uint64_t message_number = 0;
     Sequence complete_through = 0, known_through = 0;
     Tod known_tod = 0, consistency_time = 0, sent = 0;
@@ -56,7 +58,8 @@ struct SecondaryCore::State {
   Unsynced durable;               // the last message whose sync was reported
   Tod received_tod = 0;           // stamp of the last token known, durable or not
   bool replay_began = false;
-  Sequence replayed_complete = 0;  // the images may already hold writes up to here
+  std::set<Sequence> not_comparable;  // verifications replayed after a restart whose track the images may already hold in a later state
+  Token not_compared;                 // the last of those passed over and not yet told to the primary; sequence 0 = none
 
   std::deque<Applying> applying;
   std::uint64_t applying_bytes = 0;
@@ -97,10 +100,11 @@ struct SecondaryCore::State {
   bool begins_session(const Message& message) const;
   void establish(const Message& message);
   std::optional<Objection> object_to(const Message& message, bool replaying) const;
-  void take(const Message& message, std::uint64_t journal_position);
+  void take(const Message& message, std::size_t bytes, std::uint64_t journal_position);
   void refuse(Tod now, const Objection& objection, Outputs& out);
   std::string why_not_replay(const Message& message);
   std::string why_not_replayed_enough() const;
+  void find_not_comparable();
 
   // progress
   void advance(Tod now, bool may_acknowledge, Outputs& out);

@@ -139,7 +139,8 @@ class DatamoverSecondaryCore : public CppUnit::TestFixture {
   CPPUNIT_TEST(testANewEpochAfterTheEnd);
   CPPUNIT_TEST(testVoidTokensAreNotApplied);
   CPPUNIT_TEST(testVerifyMismatchIsTold);
-  CPPUNIT_TEST(testVerifyAfterARestartProvesNothing);
+  CPPUNIT_TEST(testVerifyAfterARestartComparesOnlyWhatItCan);
+  CPPUNIT_TEST(testASyncGivenByPositionAloneCoversNoLaterAppend);
   CPPUNIT_TEST(testConsistencyTimeFollowsWhatIsApplied);
   CPPUNIT_TEST(testAcknowledgementsAreWithheldWhileApplyingIsBehind);
   CPPUNIT_TEST(testDiskErrorStops);
@@ -534,20 +535,54 @@ class DatamoverSecondaryCore : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(!s.site.refused);
   }
 
-  void testVerifyAfterARestartProvesNothing() {
+  // Token 1 is followed by a write to its track, which the images may hold already; token 3 is not.
+  void testVerifyAfterARestartComparesOnlyWhatItCan() {
     Secondary s;
     s.data.reserve(8);
     s.establish();
     Message m = s.message();
     verify_token(s, m, 1, digest(s.site.disk.image, 0, 1));
-    s.field(Secondary::token(m, 2), 2);
+    m.m1.push_back(write_token(2, 0, 1, 0, 4));
+    s.data.push_back(bytes_of(4, 9));
+    m.m2.push_back({m.m1.back(), 0, s.data.back()});
+    Image after = s.site.disk.image;
+    apply_to(after, m.m1.back(), s.data.back());
+    verify_token(s, m, 3, digest(after, 0, 1));
     s.deliver(m);
     s.sync();
+    s.site.apply_some(ms(30), ~0ull);
     s.restart();
+    s.replies();
     s.work();
-    CPPUNIT_ASSERT_EQUAL(Sequence{2}, s.core().applied_through());
+    CPPUNIT_ASSERT_EQUAL(Sequence{3}, s.core().applied_through());
     CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, s.core().counters().verify_skipped);
-    CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, s.core().counters().verified_equal);
+    CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, s.core().counters().verified_equal);
+    CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, s.core().counters().verified_different);
+    s.bind(s.request());
+    s.site.step(ms(40), secondary::Tick{});
+    const auto all = s.replies();
+    CPPUNIT_ASSERT_EQUAL(std::size_t{2}, all.size());
+    CPPUNIT_ASSERT_EQUAL(Sequence{1}, all[0].exception.sequence);
+    CPPUNIT_ASSERT(all[0].exception.text.find("could not be compared") != std::string::npos);
+  }
+
+  void testASyncGivenByPositionAloneCoversNoLaterAppend() {
+    Secondary s;
+    s.establish();
+    s.replies();
+    for (Sequence t = 1; t <= 3; ++t) {
+      Message m = s.message();
+      s.deliver(s.field(Secondary::token(m, t), t));
+    }
+    s.site.disk.synced = 3;
+    s.site.step(ms(50), secondary::JournalSynced{s.site.disk.records[3].position});
+    auto all = s.replies();
+    CPPUNIT_ASSERT_EQUAL(std::size_t{1}, all.size());
+    CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, all[0].acknowledgement.message_number);
+    s.site.disk.synced = 4;
+    s.site.step(ms(51), secondary::JournalSynced{s.site.disk.end});
+    all = s.replies();
+    CPPUNIT_ASSERT_EQUAL(std::uint64_t{4}, all.at(0).acknowledgement.message_number);
   }
 
   void testConsistencyTimeFollowsWhatIsApplied() {
