@@ -23,7 +23,8 @@ Status CheckpointFile::load(std::size_t slot) {
   auto bytes = read_whole(path(slot), encoded_checkpoint_bytes(kMaxDevices));
   auto decoded = bytes.good() ? decode_checkpoint(bytes.value) : failed<StoredCheckpoint>(std::move(bytes.status));
   if (!decoded.good()) {
-    warning_ = "The checkpoint " + path(slot) + " cannot be used: " + decoded.status.text() + ".";
+    warning_ = "The checkpoint " + path(slot) + " cannot be used: " + decoded.status.text();
+    if (warning_.back() != '.') warning_ += '.';
     return Status::ok();
   }
   if (decoded.value.session != session_)

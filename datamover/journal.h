@@ -25,9 +25,8 @@ class Journal {
  public:
   ~Journal();
   // Opens or creates. A torn tail (crash while appending) is cut off at the last whole record; a damaged record with whole records behind
-  // it is an error that names file and position: nothing is guessed.
+  // it is an error that names file and position: nothing is guessed. A second process on the same directory is refused.
   static Result<std::unique_ptr<Journal>> open(const JournalSettings& settings);
-  // A second process on the same directory is refused.
   // Calls `visit` for every record from `position` (a record boundary; 0 = begin()) to the end, in order. Stops at the first error of
   // `visit` and returns it. A damaged record is an error that names file and position.
   Status replay(std::uint64_t position, const std::function<Status(std::uint64_t position, std::span<const std::uint8_t> record)>& visit);
@@ -41,7 +40,7 @@ class Journal {
   std::uint64_t free_bytes() const;  // what can be appended at most before something is released
   // Space before it may be reused. Not remembered across open(): there everything still readable counts as needed until this is called.
   Status release_before(std::uint64_t position);
-  Status reset();  // a new epoch: empty
+  Status reset();  // empties it; positions go on rising
  private:
   Journal();
   struct Impl;
