@@ -274,6 +274,11 @@ class Plant:
         next(iter(self.herculeses.values())).wait_running(lambda: witness_log.next_ordinal(self.witness_file) >= goal, timeout_s,
                                                           f"{count} more records of the witness")
 
+    def wait_commits(self, timeout_s=60):
+        """Until the bank says that it is running (again)."""
+        for hercules in self.herculeses.values():
+            hercules.wait_log(r"BANK COMMITTED=", timeout_s)
+
     def wait_records_of(self, systems, count, timeout_s=60):
         """Until each system has made so many more records."""
         numbers = [list(self.systems).index(system) for system in systems]

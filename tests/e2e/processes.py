@@ -36,7 +36,7 @@ class Workspace:
     _all = []
 
     def __init__(self, name):
-        self.folder = tempfile.mkdtemp(prefix=f"afterimage-{name}.", dir=os.environ.get("TMPDIR", "/tmp"))
+        self.folder = tempfile.mkdtemp(prefix=f"afterimage-e2e-{name}.", dir=os.environ.get("TMPDIR", "/tmp"))
         self.processes, self.shared_memory = [], []
         self.closed = False
         if not Workspace._all:

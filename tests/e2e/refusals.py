@@ -12,8 +12,7 @@ import unittest
 import checker
 import harness
 from harness import DSMCHAN, DSMD, SESSION, WITNESS, Plant, Process, Workspace, blank_volume, run, wait_until
-from scenario import BankBase, assert_equal_once_idle, start_mirrored_bank
-from sitekill import recovery_point
+from scenario import BankBase, assert_equal_once_idle, recovery_point, start_mirrored_bank
 
 
 def digest(path):

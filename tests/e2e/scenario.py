@@ -4,11 +4,12 @@ import re
 import shutil
 import tempfile
 
+from witness_log import WitnessLog
 from harness import READER, SESSION, Failure, Hercules, Workspace, bank_devices, bank_volumes, guest, make_volumes, wait_until
 
 AUDIT_PASSED = r"AUDIT PASSED.*"
 AUDIT_ENDED = r"AUDIT (PASSED|FAILED).*"
-BANK_COMMITS = r"COMMITTED"
+BANK_COMMITS = r"BANK COMMITTED="
 IPL = f"ipl {READER:03x}"
 
 
@@ -16,7 +17,7 @@ class BankBase:
     """Bank volumes formatted once, without the mirror, for the tests that need not see the format writes."""
 
     def __init__(self):
-        self.folder = tempfile.mkdtemp(prefix="afterimage-bankbase.", dir=os.environ.get("TMPDIR", "/tmp"))
+        self.folder = tempfile.mkdtemp(prefix="afterimage-e2e-bankbase.", dir=os.environ.get("TMPDIR", "/tmp"))
 
     def copy_to(self, folder, volumes):
         missing = {v.system for v in volumes if not os.path.exists(os.path.join(self.folder, v.file))}
@@ -100,3 +101,30 @@ def run_audit(plant, site="SITEB"):
         raise Failure(f"audit on the volumes of {site}: {verdict}")
     return verdict
 
+
+
+def recovery_point(text):
+    """A, B from the loss report's header lines."""
+    points = dict(re.findall(r"POINT ([AB])\D*?(\d+)", text.upper()))
+    if "A" not in points or "B" not in points:
+        raise Failure(f"the loss report does not tell points A and B:\n{text}")
+    return int(points["A"]), int(points["B"])
+
+
+def lost_list_problem(report, plant, verdict, point_a, point_b):
+    """"" when the report lists exactly the tokens A+1..B, each with the volume, track and CCW code the witness saw behind the cut."""
+    rows = re.findall(r"^ *(\d+) (\S+) +\S+ ([0-9A-F]{4})([0-9A-F]{4})[0-9A-F]{2} ([0-9A-F]{2}) +WRITE .* (?:HELD|MISSING)$", report, re.MULTILINE)
+    if [int(row[0]) for row in rows] != list(range(point_a + 1, point_b + 1)):
+        return f"the report lists {len(rows)} writes, A={point_a} B={point_b}"
+    units, next_of = WitnessLog(plant.witness_file).units, dict(verdict.low)
+    device_of = {v.volser: (list(plant.systems).index(v.system), v.device) for v in plant.volumes}
+    for sequence, volser, cylinder, head, ccw in rows:
+        mine = units.get(device_of[volser], [])
+        if next_of[volser] >= len(mine):
+            return f"write {sequence} on {volser} was never made"
+        unit = mine[next_of[volser]]
+        next_of[volser] += 1
+        track = int(cylinder, 16) * 15 + int(head, 16)
+        if int(ccw, 16) != unit.ccw or track not in {t for t, _, _ in unit.writes}:
+            return f"write {sequence} on {volser}: the report says CCW {ccw} on track {track}, the witness saw {unit.text()}"
+    return ""

@@ -8,18 +8,10 @@ import unittest
 
 import checker
 import harness
-from harness import DSMCHAN, DSMD, SESSION, WITNESS, Failure, Plant, Workspace, wait_until
-from scenario import BankBase, restart_mover, run_audit, start_mirrored_bank
+from harness import DSMCHAN, DSMD, SESSION, WITNESS, Plant, Workspace, wait_until
+from scenario import BankBase, lost_list_problem, recovery_point, restart_mover, run_audit, start_mirrored_bank
 
 KILLS = 25 if os.environ.get("AFTERIMAGE_FULL") else 5
-
-
-def recovery_point(text):
-    """A, B from the loss report's header lines."""
-    points = dict(re.findall(r"POINT ([AB])\D*?(\d+)", text.upper()))
-    if "A" not in points or "B" not in points:
-        raise Failure(f"the loss report does not tell points A and B:\n{text}")
-    return int(points["A"]), int(points["B"])
 
 
 class SiteKillTest(unittest.TestCase):
@@ -44,12 +36,14 @@ class SiteKillTest(unittest.TestCase):
         chance = self.chance
         interruption = chance.choice(["none", "none", "SITEA", "SITEB"])
         automatic = chance.random() < 0.3
-        fresh = kill == 0  # the first runs from unformatted volumes: format writes
-        plant = Plant(workspace, prepared=None if fresh else self.prepared, heartbeat="1s" if automatic else "30s",
+        fresh = kill == 0 or chance.random() < 0.15  # from unformatted volumes: the kill may come among the format writes
+        plant = Plant(workspace, prepared=None if fresh else self.prepared, heartbeat="2s" if automatic else "30s",
                       action="RECOVER" if automatic else "NONE")
         modules = ("dsmchan", "witness") if chance.random() < 0.7 else ("witness", "dsmchan")
         first = start_mirrored_bank(plant, modules=modules)
-        plant.wait_writes(chance.randrange(100, 12000))
+        if not fresh:
+            plant.wait_commits()
+        plant.wait_writes(chance.randrange(200, 12000))
         if interruption != "none":
             restart_mover(plant, interruption, lambda: plant.wait_writes(chance.randrange(10, 3000)))
             plant.wait_writes(chance.randrange(10, 3000))
@@ -62,7 +56,8 @@ class SiteKillTest(unittest.TestCase):
         else:
             plant.dsm("SITEB", f"F DSM,XRECOVER {SESSION}", accept=(0, 4))
         took = time.monotonic() - began
-        point_a, point_b = recovery_point(plant.loss_report())
+        report = plant.loss_report()
+        point_a, point_b = recovery_point(report)
         # Only a witness that wraps the product encloses the moment of numbering.
         outside = modules[-1] == "witness"
         verdict = checker.check(plant.witness_file, plant.checker_volumes(), strict=outside, total=point_a - first + 1)
@@ -71,6 +66,7 @@ class SiteKillTest(unittest.TestCase):
         self.assertEqual(verdict.problem, "")
         self.assertGreaterEqual(point_a, acknowledged)
         self.assertGreaterEqual(point_b, point_a)
+        self.assertEqual(lost_list_problem(report, plant, verdict, point_a, point_b), "")
         if not fresh:
             run_audit(plant)
 
@@ -87,6 +83,7 @@ class SiteKillTest(unittest.TestCase):
         with Workspace("gap") as workspace:
             plant = Plant(workspace, prepared=self.prepared, heartbeat="30s")
             first = start_mirrored_bank(plant)
+            plant.wait_commits()
             hercules = plant.herculeses["SYSA"]
             for _ in range(500):
                 plant.wait_writes(self.chance.randrange(20, 400))
@@ -97,19 +94,20 @@ class SiteKillTest(unittest.TestCase):
             else:
                 self.fail("500 stops never met a token that was numbered and not yet in its volume's file")
             numbered = int(plant.storage()["numbered"])
-            wait_until(lambda: f"{numbered}" in plant.dsm("SITEB", f"F DSM,XQUERY {SESSION}"), 20, f"B to reach {numbered}")
+            wait_until(lambda: f"POINT B {numbered}\n" in plant.dsm("SITEB", "F DSM,D PWQ"), 20, f"B to reach {numbered}")
             self.kill_site(plant)
             plant.dsm("SITEB", f"F DSM,XRECOVER {SESSION}", accept=(0, 4))
             report = plant.loss_report()
             point_a, point_b = recovery_point(report)
             self.assertEqual(point_b, numbered)
             self.assertLess(point_a, point_b)
-            listed = re.findall(r"\b(?:HELD|MISSING)\b", report)
+            listed = re.findall(r" (HELD|MISSING)$", report, re.MULTILINE)
             self.assertEqual(len(listed), point_b - point_a)
             self.assertIn("MISSING", listed)
             verdict = checker.check(plant.witness_file, plant.checker_volumes(), strict=True, total=point_a - first + 1)
             print(f"  gap: A={point_a} B={point_b}; {verdict.text()}", flush=True)
             self.assertEqual(verdict.problem, "")
+            self.assertEqual(lost_list_problem(report, plant, verdict, point_a, point_b), "")
             run_audit(plant)
 
     @staticmethod

@@ -5,8 +5,7 @@ import unittest
 import checker
 import harness
 from harness import DSMCHAN, DSMD, SESSION, WITNESS, Plant, Workspace
-from scenario import BankBase, assert_equal_once_idle, start_mirrored_bank
-from sitekill import recovery_point
+from scenario import BankBase, assert_equal_once_idle, recovery_point, start_mirrored_bank
 from witness_log import WitnessLog
 
 SYSTEMS = ("SYSA", "SYSB")
