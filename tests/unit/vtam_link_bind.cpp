@@ -68,6 +68,7 @@ class BindTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(BindTest);
   CPPUNIT_TEST(testGoldenRequest);
   CPPUNIT_TEST(testGoldenResponse);
+  CPPUNIT_TEST(testGoldenVectorsAreDocumented);
   CPPUNIT_TEST(testEveryTruncationAndFlippedBitIsRefused);
   CPPUNIT_TEST(testFieldsAreNamedWhenRefused);
   CPPUNIT_TEST(testAnotherVersionIsRefusedByName);
@@ -105,6 +106,11 @@ class BindTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(want.last_own_message, have.last_own_message);
     CPPUNIT_ASSERT_EQUAL(want.known_through, have.known_through);
     CPPUNIT_ASSERT_EQUAL(want.complete_through, have.complete_through);
+  }
+
+  void testGoldenVectorsAreDocumented() {
+    assert_documented(kGoldenRequest);
+    assert_documented(kGoldenResponse);
   }
 
   void testEveryTruncationAndFlippedBitIsRefused() {

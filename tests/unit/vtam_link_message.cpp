@@ -105,6 +105,7 @@ class MessageTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(MessageTest);
   CPPUNIT_TEST(testGoldenTokenDataMessage);
   CPPUNIT_TEST(testGoldenAcknowledgement);
+  CPPUNIT_TEST(testGoldenVectorsAreDocumented);
   CPPUNIT_TEST(testA11_EachContentTypeRoundTrips);
   CPPUNIT_TEST(testA11_UnknownContentTypeIsRefused);
   CPPUNIT_TEST(testA11_InitialCopyIsRefusedWithItsReason);
@@ -142,6 +143,10 @@ class MessageTest : public CppUnit::TestFixture {
     const auto decoded = decode(golden);
     CPPUNIT_ASSERT_MESSAGE(decoded.status.text(), decoded.good());
     assert_same(acknowledge(), decoded.value);
+  }
+
+  void testGoldenVectorsAreDocumented() {
+    for (const char* golden : {kGoldenM0, kGoldenToken, kGoldenTokenData, kGoldenAcknowledge}) assert_documented(golden);
   }
 
   void testA11_EachContentTypeRoundTrips() {

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
@@ -38,6 +40,14 @@ inline Bytes from_hex(const std::string& text) {
     bytes.push_back(static_cast<std::uint8_t>(value(digits[i]) << 4 | value(digits[i + 1])));
   }
   return bytes;
+}
+
+// docs/FORMATS.md shows these bytes as a golden vector (line breaks aside).
+inline void assert_documented(const std::string& golden) {
+  std::ifstream file(std::string(TEST_SOURCE_DIR) + "/../docs/FORMATS.md");
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::erase(text, '\n');
+  CPPUNIT_ASSERT_MESSAGE("docs/FORMATS.md lacks " + golden, text.find("```" + hex(from_hex(golden)) + "```") != std::string::npos);
 }
 
 // Makes both CRCs of a changed message right again, so that the checks behind them are reached.
