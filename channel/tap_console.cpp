@@ -103,9 +103,9 @@ void show_status() {
   const std::lock_guard lock(module.mutex);
   TapAttachment* attachment = module.current.load();
   if (!module.settings.complete()) {
-    tap_log("DSMC041I NOT CONFIGURED; WRITE DSM PLEX name SYSTEM name IN THE HERCULES CONFIGURATION");
+    tap_log("DSMC046I NOT CONFIGURED; WRITE DSM PLEX name SYSTEM name IN THE HERCULES CONFIGURATION");
   } else if (attachment == nullptr) {
-    tap_log("DSMC041I PLEX " + module.settings.plex + " SYSTEM " + module.settings.system +
+    tap_log("DSMC047I PLEX " + module.settings.plex + " SYSTEM " + module.settings.system +
             " NOT ATTACHED; DSMD HAS NOT MADE ITS COMMON STORAGE");
   } else {
     const ControlView view = control_view(*attachment->storage);
@@ -136,7 +136,7 @@ void ask_dsmd(const std::string& command) {
   for (;;) {
     if (!connection.receive(part, deadline)) {
       log_lines(pending, true);
-      tap_log("DSMC042E THE ANSWER OF DSMD IS INCOMPLETE AFTER TEN SECONDS; GIVE THE COMMAND AGAIN");
+      tap_log("DSMC045E THE ANSWER OF DSMD IS INCOMPLETE AFTER TEN SECONDS; GIVE THE COMMAND AGAIN");
       return;
     }
     if (part.empty()) break;
