@@ -284,6 +284,53 @@ class Life(unittest.TestCase):
         hercules.quit()
         self.assert_replay_equals(volume, base)
 
+    def testModuleBuiltForAnotherHerculesIsRefused(self):
+        volume = self.volume()
+        self.activate()
+        with open(DSMCHAN, "rb") as handle:
+            module = handle.read()
+        self.assertIn(b"\x003.13\x00", module)
+        other = self.workspace.path("dsmother.so")
+        with open(other, "wb") as handle:
+            handle.write(module.replace(b"\x003.13\x00", b"\x003.12\x00"))
+        hercules = self.start([volume], module=other)
+        self.assertRegex(hercules.log(), "DSMC001E DSMCHAN .* WAS BUILT FOR ANOTHER HERCULES THAN THIS ONE AND IS NOT LOADED")
+        self.assertNotIn("DSMC004I", hercules.log())
+        hercules.run_guest(one_format())
+        self.assertEqual(self.plex.tokens(), [])
+        hercules.quit()
+
+    def testEveryCkdTypeIsTapped(self):
+        types = ("2305", "2311", "2314", "3330", "3340", "3350", "3375", "3380", "3390", "9345")
+        volumes = []
+        for number, name in enumerate(types):
+            volume = Volume.__new__(Volume)
+            volume.volser, volume.device, volume.type, volume.cylinders, volume.options = f"TYP{name}"[:6], 0x0200 + number, name, 3, ""
+            volume.path, volume.workspace = self.workspace.path(f"{name}.ckd"), self.workspace
+            volume.volser = f"TY{name}"
+            run("dasdinit", volume.path, name, volume.volser, 3)
+            volumes.append(volume)
+        hercules = self.start(volumes)
+        for volume in volumes:
+            found = hercules.wait_log(rf"HHCDA020I {volume.path} cyls=(\d+) heads=(\d+) tracks=\d+ trklen=(\d+)")
+            volume.cylinders, volume.heads, volume.track_bytes = (int(n) for n in found.groups())
+            volume.index = self.plex.define(volume)
+        for volume in volumes:
+            hercules.wait_log(f"DSMC011I DEVICE {volume.device:04X} IS TAPPED AS VOLUME {volume.volser}")
+        self.activate()
+        bases = [volume.copy() for volume in volumes]
+        guest = Guest()
+        for number in range(len(types)):
+            guest.start(number, format_records(1, 1, [(b"", bytes([0xC1 + number]) * 80)] * 2))
+            guest.start(number, plain_write(1, 1, 2, bytes([0xD1 + number]) * 80))
+        self.assertEqual(hercules.run_guest(guest), [(0x0C, 0)] * len(guest.entries))
+        for volume in volumes:
+            self.assertEqual([(t.ccw, t.cylinder, t.head, t.record) for t in self.plex.tokens(volume.index)],
+                             [(0x1D, 1, 1, 1), (0x1D, 1, 1, 2), (0x05, 1, 1, 2)], volume.type)
+        hercules.quit()
+        for volume, base in zip(volumes, bases):
+            self.assert_replay_equals(volume, base, volume.index)
+
     def testOutsideASessionNothingIsNumbered(self):
         volume = Volume(self.workspace, "LIF001", DEVICE)
         hercules = self.start([volume])
