@@ -20,6 +20,7 @@ std::string number(std::uint64_t value) { return std::to_string(value); }
 
 struct InFlight {
   std::uint64_t message_number = 0, bytes = 0;
+  Sequence least_m2 = 0;  // lowest token whose data it refers to, 0 = none
 };
 
 }  // namespace
@@ -58,6 +59,7 @@ struct PrimaryCore::State {
   void take_acknowledgement(const Acknowledgement& ack, Outputs& out);
   void link_down();
   void drop(std::string reason, Outputs& out);
+  Sequence free_limit() const;
   bool window_open() const;
   bool may_terminate() const;
   M0 next_m0(Tod now, ContentType content) const;
@@ -182,6 +184,15 @@ void PrimaryCore::State::on(Tod, const primary::MessageArrived& arrived, Outputs
   }
 }
 
+// Data sent again on a new binding may be acknowledged, as held from the old one, while it still waits to go: its space must not be reused
+// before the message that refers to it is acknowledged too. At most window_messages are looked at.
+Sequence PrimaryCore::State::free_limit() const {
+  Sequence limit = backlog.taken_through();
+  for (const InFlight& message : in_flight)
+    if (message.least_m2 != 0) limit = std::min(limit, message.least_m2 - 1);
+  return limit;
+}
+
 void PrimaryCore::State::take_acknowledgement(const Acknowledgement& ack, Outputs& out) {
   const bool within =
       ack.message_number <= last_message && ack.known_through <= backlog.sent_through() && ack.complete_through <= ack.known_through;
@@ -198,9 +209,10 @@ void PrimaryCore::State::take_acknowledgement(const Acknowledgement& ack, Output
   }
   acknowledgement = ack;
   out.emplace_back(primary::Acknowledged{ack});
-  if (ack.complete_through > backlog.freed_through()) {
-    backlog.free_through(ack.complete_through);
-    out.emplace_back(primary::Free{ack.complete_through});
+  const Sequence through = std::min(ack.complete_through, free_limit());
+  if (through > backlog.freed_through()) {
+    backlog.free_through(through);
+    out.emplace_back(primary::Free{through});
   }
   if (terminate_message != 0 && ack.message_number >= terminate_message) {
     ended = true;
@@ -242,7 +254,7 @@ void PrimaryCore::State::send(Tod now, const Message& message, Outputs& out) {
   AI_CHECK(encoded.good());
   last_message = message.m0.message_number;
   last_sent = now;
-  in_flight.push_back({last_message, encoded.value.total_bytes});
+  in_flight.push_back({last_message, encoded.value.total_bytes, message.m2.empty() ? 0 : message.m2.front().token.sequence});
   in_flight_bytes += encoded.value.total_bytes;
   ++counters.messages_sent;
   counters.bytes_sent += encoded.value.total_bytes;

@@ -110,6 +110,7 @@ class DatamoverPrimaryCore : public CppUnit::TestFixture {
   CPPUNIT_TEST(testA10_ReverseDirectionIsChecked);
   CPPUNIT_TEST(testA18_OnlyAnAcknowledgementFrees);
   CPPUNIT_TEST(testA18_AnAcknowledgementOfWhatWasNotSentIsRefused);
+  CPPUNIT_TEST(testA18_NothingIsFreedThatAWaitingMessageRefersTo);
   CPPUNIT_TEST(testVoidTokens);
   CPPUNIT_TEST(testWindow);
   CPPUNIT_TEST(testIdleMovesConsistencyTime);
@@ -280,7 +281,7 @@ class DatamoverPrimaryCore : public CppUnit::TestFixture {
     p.acknowledge(ms(130), 5, 4, 2);
     CPPUNIT_ASSERT_EQUAL(std::size_t{1}, p.freed.size());
     p.step(ms(140), primary::DataFlushed{3});
-    p.acknowledge(ms(150), 6, 4, 4);
+    p.acknowledge(ms(150), 7, 4, 4);
     CPPUNIT_ASSERT((p.freed == Sequences{2, 4}));
   }
 
@@ -296,6 +297,21 @@ class DatamoverPrimaryCore : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_EQUAL(std::size_t{1}, p.dropped.size());
       CPPUNIT_ASSERT(p.freed.empty());
     }
+  }
+
+  // The secondary holds 2 from the binding before; when 1 arrives it acknowledges both, and 2 is still on its way again.
+  void testA18_NothingIsFreedThatAWaitingMessageRefersTo() {
+    Primary p;
+    p.start();
+    p.number(ms(1), 1, true, 3900);
+    p.number(ms(1), 2, true, 3900);
+    p.up(ms(5), Primary::bind(7, 4, 2, 0));
+    p.step(ms(20), primary::Tick{});
+    CPPUNIT_ASSERT_EQUAL(std::size_t{2}, p.sent.size());
+    p.acknowledge(ms(30), 5, 2, 2);
+    CPPUNIT_ASSERT((p.freed == Sequences{1}));
+    p.acknowledge(ms(31), 6, 2, 2);
+    CPPUNIT_ASSERT((p.freed == Sequences{1, 2}));
   }
 
   void testVoidTokens() {
