@@ -2,9 +2,9 @@
 // acknowledgement. No clock, no socket, no shared memory: step(now, input) -> outputs. Source: document 002 (A7, A9-A14, A18).
 //
 // The io side's duties: Start first; every numbered token in order (after a restart: everything behind freed_through) before LinkUp, so
-// that the secondary's B can be judged; no token after the Ended output. Data spans stay valid until a Free passes them; a Free
-// never passes what a message waiting on the present binding refers to. ClockRead only when no write numbered later can carry an earlier stamp. Threads: one at
-// a time. Lookups are O(1), a step costs O(what it sends).
+// that the secondary's B can be judged; no token after the Ended output. Data spans stay valid until a Free passes them; a Free never
+// passes what a message waiting on the present binding refers to. ClockRead only when no write numbered later can carry an earlier
+// stamp. Threads: one at a time. Lookups are O(1), a step costs O(what it sends).
 #pragma once
 
 #include <cstdint>
