@@ -67,6 +67,7 @@ class ServiceConfig : public CppUnit::TestFixture {
   CPPUNIT_TEST(testHostsDecideWhatIsShared);
   CPPUNIT_TEST(testBoundsOfAPlex);
   CPPUNIT_TEST(testWriteAndReadAgainIsEqual);
+  CPPUNIT_TEST(testTheDocumentedExampleIsValid);
   CPPUNIT_TEST(testValueForms);
   CPPUNIT_TEST_SUITE_END();
 
@@ -332,6 +333,20 @@ class ServiceConfig : public CppUnit::TestFixture {
     const ConfigLoad odd_again = parse(write_config(odd));
     CPPUNIT_ASSERT_MESSAGE(all(odd_again), odd_again.good());
     CPPUNIT_ASSERT_MESSAGE(write_config(odd), odd_again.config == odd);
+  }
+
+  void testTheDocumentedExampleIsValid() {
+    const auto bytes = testing::read_file(TEST_SOURCE_DIR "/../docs/CONFIGURATION.md");
+    const std::string document(bytes.begin(), bytes.end());
+    const std::size_t begin = document.find("```xml\n") + 7;
+    const ConfigLoad load = parse(document.substr(begin, document.find("```", begin) - begin));
+    CPPUNIT_ASSERT_MESSAGE(all(load), load.good());
+    CPPUNIT_ASSERT_EQUAL(std::size_t{2}, load.config.sessions.at(0).volumes.size());
+    // It states the defaults, so that they cannot drift from the tables beside it.
+    CPPUNIT_ASSERT(load.config.storage == StorageConfig{});
+    CPPUNIT_ASSERT(load.config.sessions[0].buffers == BufferConfig{});
+    CPPUNIT_ASSERT(load.config.sessions[0].journal == JournalConfig{});
+    CPPUNIT_ASSERT(load.config.sessions[0].failure == FailureConfig{});
   }
 
   void testValueForms() {
