@@ -52,9 +52,10 @@ APT::Sandbox::User "$(id -un)";
 Acquire::Languages "none";
 CONF
 export APT_CONFIG="$work/apt.conf"
-apt-get -q update >"$work/log" 2>&1 || fail "The package sources cannot be read ($(grep -m1 '^[EW]:' "$work/log" || echo 'apt-get update failed'))."
+# One source that has no sources of packages, or cannot be reached, need not matter: whether hercules can be fetched decides.
+apt-get -q update >"$work/log" 2>&1 || true
 (cd "$work" && apt-get -q source --download-only --tar-only hercules) >>"$work/log" 2>&1 ||
-  fail "The source of the package hercules cannot be fetched ($(grep -m1 '^E:' "$work/log" || echo 'apt-get source failed'))."
+  fail "The source of the package hercules cannot be fetched ($(grep -m1 '^[EW]:' "$work/log" || echo 'apt-get source failed'))."
 [ -f "$work/$tarball" ] || fail "The distribution's hercules is not 3.13 (no $tarball), and this module is written for 3.13."
 echo "$digest  $work/$tarball" | sha256sum -c - >/dev/null 2>&1 || fail "The tarball $tarball does not have the known SHA-256, so it is not used."
 
