@@ -3,7 +3,7 @@
 import os
 import unittest
 
-from channel_support import (CLOSED, DSMCHAN, KIND_SHARED, SUSPENDED_VOLUME, WRAPPER, Guest, Hercules, Plex, Volume, Workspace, format_records,
+from channel_support import (CLOSED, DONE, DSMCHAN, KIND_SHARED, SUSPENDED_VOLUME, WRAPPER, Guest, Hercules, Plex, Volume, Workspace, format_records,
                              free_port, image_differences, plain_write, run)
 
 DEVICE = 0x0A80
@@ -275,6 +275,16 @@ class Life(unittest.TestCase):
         update = Guest()
         update.start(0, plain_write(1, 0, 2, b"\xd7" * 80))
         client.run_guest(update)
+        before = len(self.plex.tokens(self.index))
+        self.plex.state("ACTIVE", "FROZEN")
+        update = Guest()
+        update.start(0, plain_write(1, 0, 2, b"\xd8" * 80))
+        since = client.start_guest(update)
+        hercules.ask("dsm status", "SESSION FROZEN")
+        self.assertEqual(len(self.plex.tokens(self.index)), before)
+        self.plex.state("FROZEN", "ACTIVE")
+        client.wait_log(DONE, 20, since)
+        self.assertGreater(len(self.plex.tokens(self.index)), before)
         client.quit()
         tokens = self.plex.tokens(self.index)
         self.assertTrue(tokens)

@@ -7,7 +7,7 @@ import socket
 import threading
 import unittest
 
-from channel_support import (CLOSED, KIND_IMAGE, KIND_VERIFY, KIND_WRITE, LOST, OPEN, SUSPENDED_VOLUME, Guest, Hercules, Plex, Volume,
+from channel_support import (TOKEN_DUMP, CLOSED, KIND_IMAGE, KIND_VERIFY, KIND_WRITE, LOST, OPEN, SUSPENDED_VOLUME, Guest, Hercules, Plex, Process, Volume,
                              Workspace, define_extent, format_records, image_differences, locate, plain_write, wait_until)
 
 DEVICE, DELAY = 0x0A80, 4
@@ -89,6 +89,34 @@ class Mend(unittest.TestCase):
 
     def testKilledCckdVolumeIsMended(self):
         self.kill_and_mend(True)
+
+    def testOpeningWaitsForDsmdToCleanUpAfterADeath(self):
+        self.prepare()
+        hercules = self.start()
+        hercules.wait_log(TAPPED)
+        hercules.start_guest(endless_writer(pause=50_000))
+        self.tokens_reach(50)
+        hercules.kill()
+        mover = Process(self.workspace, "mover", [TOKEN_DUMP, self.plex.segment, "mourn", "SYSA", "1500"])
+        mover.wait_log("registered")
+        hercules = self.start()
+        self.assertIsNotNone(mover.child.poll(), "the volume was opened before the mover had cleaned up")
+        hercules.wait_log(TAPPED)
+        hercules.run_guest(self.short_guest())
+        hercules.quit()
+        self.assert_replay_equals()
+
+    def testDetachWhileVerifying(self):
+        self.prepare()
+        hercules = self.start()
+        hercules.wait_log(TAPPED)
+        for _ in range(6):
+            self.plex.do("verify", self.index, 0, 45, 1)
+            hercules.ask("detach a80", "HHCCF047I")
+            hercules.ask(f"attach a80 3390 {self.volume.path}", TAPPED)
+        wait_until(lambda: self.plex.device(self.index).verify == 0, 20, "the verification to end")
+        self.assertEqual(hercules.quit(), 0)
+        self.assert_replay_equals()
 
     def testFileChangedAfterDeathIsRefused(self):
         self.prepare()

@@ -1,5 +1,6 @@
 // io: stands in for dsmd in the channel's end-to-end tests: makes the common storage of a plex, defines devices, changes the session's
 // state, prints the tokens, replays them on an image. One command per run; every failure is one sentence and return code 8.
+#include <chrono>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -7,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "channel/dasd_image.h"
@@ -170,6 +172,18 @@ void set_socket(const std::string& segment, const Words& w) {
 // layout VERSION: makes the segment look like another product version's.
 void set_layout(const std::string& segment, const Words& w) { open_storage(segment)->header().layout_version = number(w.at(0)); }
 
+// mourn SYSTEM DELAY_MS: a living mover that buries the dead system after the delay, and ends.
+void mourn(const std::string& segment, const Words& w) {
+  auto storage = open_storage(segment);
+  if (Status status = register_mover(*storage); !status) die(status.text());
+  std::printf("registered\n");
+  std::fflush(stdout);
+  std::this_thread::sleep_for(std::chrono::milliseconds(number(w.at(1))));
+  const auto system = find_system(*storage, w.at(0));
+  if (!system || !bury_system(*storage, *system).done) die("System " + w.at(0) + " was not there to be buried.");
+  unregister_mover(*storage);
+}
+
 // remove
 void remove_segment(const std::string& segment, const Words&) { CommonStorage::remove(segment); }
 
@@ -177,9 +191,9 @@ void remove_segment(const std::string& segment, const Words&) { CommonStorage::r
 
 int main(int argc, char** argv) {
   const std::map<std::string, std::pair<std::size_t, void (*)(const std::string&, const Words&)>> commands{
-      {"create", {5, create}},     {"define", {8, define}},     {"state", {2, change_state}},   {"dump", {0, dump}},
-      {"replay", {2, replay}},     {"free", {0, free_all}},     {"verify", {4, verify}},        {"show", {0, show}},
-      {"socket", {1, set_socket}}, {"layout", {1, set_layout}}, {"remove", {0, remove_segment}}};
+      {"create", {5, create}},     {"define", {8, define}},     {"state", {2, change_state}}, {"dump", {0, dump}},
+      {"replay", {2, replay}},     {"free", {0, free_all}},     {"verify", {4, verify}},      {"show", {0, show}},
+      {"socket", {1, set_socket}}, {"layout", {1, set_layout}}, {"mourn", {2, mourn}},        {"remove", {0, remove_segment}}};
   if (argc < 3) die("usage: token_dump SEGMENT COMMAND [operands]");
   const auto found = commands.find(argv[2]);
   const Words words(argv + 3, argv + argc);
