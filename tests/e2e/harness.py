@@ -66,9 +66,13 @@ def bank_volumes(systems=("SYSA",)):
             for system in systems for i in range(3)]
 
 
+def blank_volume(path, volser, cylinders):
+    run("dasdinit", path, "3390", volser, cylinders)
+
+
 def make_volumes(folder, volumes, cylinders=BANK_CYLINDERS):
     for volume in volumes:
-        run("dasdinit", os.path.join(folder, volume.file), "3390", volume.volser, cylinders)
+        blank_volume(os.path.join(folder, volume.file), volume.volser, cylinders)
 
 
 def bank_devices(folder, volumes, system):
@@ -142,7 +146,7 @@ class Site:
 class Plant:
     """Two sites and what runs at them. Volumes are equal at the start: the secondary's are copies, `base` keeps them for the checker."""
 
-    def __init__(self, workspace, volumes=None, systems=("SYSA",), ring="16M", message="64K", interval="10ms", pace_limit="2s",
+    def __init__(self, workspace, volumes=None, systems=("SYSA",), ring="16M", message="64K", interval="10ms", window="8M", pace_limit="2s",
                  journal="64M", heartbeat="3s", action="NONE", witness=True, prepared=None):
         self.workspace, self.systems = workspace, systems
         self.plex = "T" + "".join(random.SystemRandom().choice(string.ascii_uppercase + string.digits) for _ in range(7))
@@ -159,8 +163,8 @@ class Plant:
             self.copy_all_files(volume, self.sites["SITEA"].folder, workspace.path("base"))
             self.copy_all_files(volume, self.sites["SITEA"].folder, self.sites["SITEB"].folder)
         run(os.path.join(SAMPLES, "make-test-ca.sh"), workspace.path("certs"), *[site.lu for site in self.sites.values()])
-        self.settings = dict(ring=ring, message=message, interval=interval, pace_limit=pace_limit, journal=journal, heartbeat=heartbeat,
-                             action=action)
+        self.settings = dict(ring=ring, message=message, interval=interval, window=window, pace_limit=pace_limit, journal=journal,
+                             heartbeat=heartbeat, action=action)
         self.config = workspace.path("afterimage.xml")
         self.write_config(self.config)
         self.witness_file = workspace.path("witness")
@@ -195,7 +199,8 @@ class Plant:
         lines += [f'  <system name="{system}" site="SITEA"/>' for system in self.systems]
         lines.append(f'  <storage ring="{s["ring"]}"/>')
         lines.append(f'  <session name="{SESSION}" primary="SITEA" secondary="SITEB" errorlevel="SESSION">')
-        lines.append(f'    <buffers message="{s["message"]}" interval="{s["interval"]}" pacelimit="{s["pace_limit"]}"/>')
+        lines.append(f'    <buffers message="{s["message"]}" interval="{s["interval"]}" window="{s["window"]}"'
+                     f' pacelimit="{s["pace_limit"]}"/>')
         lines.append(f'    <journal bytes="{s["journal"]}" files="2"/>')
         lines.append(f'    <failure heartbeat="{s["heartbeat"]}" action="{s["action"]}"/>')
         for volume in self.volumes:
@@ -230,6 +235,9 @@ class Plant:
         done = subprocess.run([DSM, "--config", self.config, "--site", site, command], capture_output=True, text=True, timeout=timeout_s)
         return done.returncode, done.stdout + done.stderr
 
+    def dsms_tails(self):
+        return "\n".join(f"--- dsmd of {site}\n{process.tail()}" for site, process in self.dsmds.items())
+
     def dsm(self, site, command, accept=(0,), timeout_s=60):
         code, text = self.ask(site, command, timeout_s)
         if code not in accept:
@@ -260,7 +268,7 @@ class Plant:
             devices.insert(0, (READER, f"3505 {guest_deck} ebcdic eof"))
         number = list(self.systems).index(system)
         process = Hercules(self.workspace, name or system, devices, modules,
-                           {"AFTERIMAGE_PLEX": self.plex, "AFTERIMAGE_SYSTEM": system, "WITNESS_FILE": self.witness_file,
+                           {"AFTERIMAGE_PLEX": self.plex, "WITNESS_FILE": self.witness_file,
                             "WITNESS_SYSTEM": str(number)}, extra)
         self.herculeses[system] = process
         return process.wait_ready()
@@ -274,11 +282,6 @@ class Plant:
         next(iter(self.herculeses.values())).wait_running(lambda: witness_log.next_ordinal(self.witness_file) >= goal, timeout_s,
                                                           f"{count} more records of the witness")
 
-    def wait_commits(self, timeout_s=60):
-        """Until the bank says that it is running (again)."""
-        for hercules in self.herculeses.values():
-            hercules.wait_log(r"BANK COMMITTED=", timeout_s)
-
     def wait_records_of(self, systems, count, timeout_s=60):
         """Until each system has made so many more records."""
         numbers = [list(self.systems).index(system) for system in systems]
@@ -287,7 +290,8 @@ class Plant:
                    timeout_s, f"{count} more records of each of {systems}", 0.2)
 
     def differences(self):
-        return [f"{v.volser}: {phrase}" for v in self.volumes for phrase in image_differences(self.image("SITEA", v), self.image("SITEB", v))]
+        return [f"{v.volser}: {phrase}" for v in self.volumes
+                for phrase in image_differences(self.image("SITEA", v), self.image("SITEB", v))]
 
     def loss_report(self, site="SITEB"):
         folder = self.sites[site].folder

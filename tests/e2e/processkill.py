@@ -5,7 +5,7 @@ import unittest
 
 import harness
 from harness import DSMCHAN, DSMD, SESSION, WITNESS, Plant, Workspace
-from scenario import IPL, BankBase, assert_equal_once_idle, guest_reader, restart_mover, run_audit, start_mirrored_bank
+from scenario import BANK_COMMITS, IPL, BankBase, assert_equal_once_idle, guest_reader, restart_mover, run_audit, start_mirrored_bank
 
 ROUNDS = 6 if os.environ.get("AFTERIMAGE_FULL") else 2
 
@@ -55,6 +55,7 @@ class ProcessKillTest(unittest.TestCase):
                 plant.dsmds["SITEA"].wait_log("DSMS110W", 20)
                 assert_equal_after_reopening(plant)
                 plant.herculeses["SYSA"].command(IPL)
+                plant.herculeses["SYSA"].wait_log(BANK_COMMITS, 60)
             plant.wait_writes(500)
             self.end_and_compare(plant)
             run_audit(plant, "SITEA")

@@ -78,11 +78,20 @@ class RefusalTest(unittest.TestCase):
         plant = self.plant()
         self.link_refused(plant, "certificate", certificates={"SITEA": self.other_authority(plant, "SITEA.DSMLU")})
 
-    def test_a_certificate_that_names_another_lu(self):
-        plant = self.plant()
+    def certificate_of_another_lu(self, plant):
         certs = plant.workspace.path("certs")
         run(os.path.join(harness.SAMPLES, "make-test-ca.sh"), certs, "SITEX.DSMLU")
-        self.link_refused(plant, "SITEX.DSMLU", certificates={"SITEA": os.path.join(certs, "SITEX.DSMLU")})
+        return {"SITEA": os.path.join(certs, "SITEX.DSMLU")}
+
+    def test_a_certificate_that_does_not_name_its_own_lu(self):
+        plant = self.plant()
+        self.link_refused(plant, "names LU SITEX.DSMLU", "SITEA.DSMLU", certificates=self.certificate_of_another_lu(plant))
+
+    def test_a_partner_that_is_another_lu(self):
+        """Signed by the right authority and true to its own name: but not the LU the secondary expects."""
+        plant = self.plant()
+        self.link_refused(plant, "SITEX.DSMLU", "SITEA.DSMLU is expected", certificates=self.certificate_of_another_lu(plant),
+                          lu={"SITEA": "SITEX.DSMLU"})
 
     def test_a_partner_configured_under_another_lu_name(self):
         plant = self.plant()
@@ -102,6 +111,7 @@ class RefusalTest(unittest.TestCase):
                         pass
                 except OSError:
                     pass  # thrown out in the middle of it: as good
+        plant.dsmds["SITEB"].wait_log("DSML107W", 20)
         with socket.create_connection(("127.0.0.1", port), timeout=5):  # says nothing at all
             plant.wait_writes(1500)
             plant.herculeses["SYSA"].quit()
@@ -118,7 +128,7 @@ class RefusalTest(unittest.TestCase):
         for process in victims:
             process.kill()
         kept = plant.workspace.path("kept")
-        shutil.copytree(plant.sites["SITEB"].folder, kept)
+        shutil.copytree(plant.sites["SITEB"].folder, kept, ignore=shutil.ignore_patterns("*.sock"))
         return first, kept
 
     def restore(self, plant, kept):

@@ -48,8 +48,8 @@ def guest_reader(plant, program):
     return guest(plant.workspace, program)
 
 
-def start_mirrored_bank(plant, system="SYSA", start_movers=True, modules=("dsmchan", "witness")):
-    """Both movers, the session, Hercules with the bank running; the first sequence number."""
+def start_mirrored_bank(plant, system="SYSA", start_movers=True, modules=("dsmchan", "witness"), running=True):
+    """Both movers, the session, Hercules with the bank IPLed (and, unless told, past its start); the first sequence number."""
     first = 1
     if start_movers:
         plant.start_dsmd("SITEB")
@@ -57,6 +57,8 @@ def start_mirrored_bank(plant, system="SYSA", start_movers=True, modules=("dsmch
         first = plant.start_session()
     hercules = plant.start_hercules(system, modules, guest_deck=guest(plant.workspace, "bank"))
     hercules.command(IPL)
+    if running:
+        hercules.wait_log(BANK_COMMITS, 60)
     return first
 
 
@@ -80,7 +82,10 @@ def assert_equal_once_idle(plant, timeout_s=30):
         storage = plant.storage()
         return storage["acknowledged"] == storage["numbered"]
 
-    wait_until(drained, timeout_s, lambda: f"all of {plant.storage()} to be acknowledged:\n{plant.dsm('SITEA', f'F DSM,XQUERY {SESSION}')}", 0.1)
+    if plant.storage()["numbered"] == "0":
+        raise Failure("nothing was written: to be equal proves nothing")
+
+    wait_until(drained, timeout_s, lambda: f"all of {plant.storage()} to be acknowledged:\n{plant.dsms_tails()}", 0.1)
     found = []
 
     def equal():
@@ -113,7 +118,8 @@ def recovery_point(text):
 
 def lost_list_problem(report, plant, verdict, point_a, point_b):
     """"" when the report lists exactly the tokens A+1..B, each with the volume, track and CCW code the witness saw behind the cut."""
-    rows = re.findall(r"^ *(\d+) (\S+) +\S+ ([0-9A-F]{4})([0-9A-F]{4})[0-9A-F]{2} ([0-9A-F]{2}) +WRITE .* (?:HELD|MISSING)$", report, re.MULTILINE)
+    columns = r"^ *(\d+) (\S+) +\S+ ([0-9A-F]{4})([0-9A-F]{4})[0-9A-F]{2} ([0-9A-F]{2}) +WRITE .* (?:HELD|MISSING)$"
+    rows = re.findall(columns, report, re.MULTILINE)
     if [int(row[0]) for row in rows] != list(range(point_a + 1, point_b + 1)):
         return f"the report lists {len(rows)} writes, A={point_a} B={point_b}"
     units, next_of = WitnessLog(plant.witness_file).units, dict(verdict.low)

@@ -40,9 +40,7 @@ class SiteKillTest(unittest.TestCase):
         plant = Plant(workspace, prepared=None if fresh else self.prepared, heartbeat="2s" if automatic else "30s",
                       action="RECOVER" if automatic else "NONE")
         modules = ("dsmchan", "witness") if chance.random() < 0.7 else ("witness", "dsmchan")
-        first = start_mirrored_bank(plant, modules=modules)
-        if not fresh:
-            plant.wait_commits()
+        first = start_mirrored_bank(plant, modules=modules, running=not fresh)
         plant.wait_writes(chance.randrange(200, 12000))
         if interruption != "none":
             restart_mover(plant, interruption, lambda: plant.wait_writes(chance.randrange(10, 3000)))
@@ -62,7 +60,8 @@ class SiteKillTest(unittest.TestCase):
         outside = modules[-1] == "witness"
         verdict = checker.check(plant.witness_file, plant.checker_volumes(), strict=outside, total=point_a - first + 1)
         print(f"  kill {kill}: {verdict.text()}; A={point_a} B={point_b} acknowledged={acknowledged} "
-              f"interruption={interruption} witness {'outside' if outside else 'inside'} {'automatic' if automatic else 'XRECOVER'} {took:.1f} s", flush=True)
+              f"interruption={interruption} witness {'outside' if outside else 'inside'} "
+              f"{'automatic' if automatic else 'XRECOVER'} {took:.1f} s", flush=True)
         self.assertEqual(verdict.problem, "")
         self.assertGreaterEqual(point_a, acknowledged)
         self.assertGreaterEqual(point_b, point_a)
@@ -83,7 +82,6 @@ class SiteKillTest(unittest.TestCase):
         with Workspace("gap") as workspace:
             plant = Plant(workspace, prepared=self.prepared, heartbeat="30s")
             first = start_mirrored_bank(plant)
-            plant.wait_commits()
             hercules = plant.herculeses["SYSA"]
             for _ in range(500):
                 plant.wait_writes(self.chance.randrange(20, 400))

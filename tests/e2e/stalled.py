@@ -35,7 +35,7 @@ class StalledTest(unittest.TestCase):
 
     def stalled(self, site):
         with Workspace(f"stalled-{site.lower()}") as workspace:
-            plant = Plant(workspace, prepared=self.prepared, ring="4M", message="64K", pace_limit=f"{PACE_LIMIT_S}s", heartbeat="60s")
+            plant = Plant(workspace, prepared=self.prepared, ring="4M", window="4M", pace_limit=f"{PACE_LIMIT_S}s", heartbeat="60s")
             start_mirrored_bank(plant)
             plant.wait_writes(2000)
             plant.dsmds[site].hold()
@@ -47,6 +47,8 @@ class StalledTest(unittest.TestCase):
             plant.dsmds[site].release()
             plant.dsmds["SITEA"].wait_log("DSMM11[23]", 20)
             self.assertIn("BUFFERS", plant.dsmds["SITEA"].log())
+            self.assertRegex(plant.herculeses["SYSA"].log(), r"DSMC020W.* HELD \d+ MS FOR RING SPACE")
+            self.assertRegex(plant.herculeses["SYSA"].log(), "DSMC023I SESSION SUSPENDED, REASON BUFFERS")
             log = WitnessLog(plant.witness_file)
             before = latencies_ms(log, 0, held_at)
             during = latencies_ms(log, held_at, suspended_at)

@@ -84,7 +84,7 @@ class WitnessLog:
                 continue  # a thread was killed inside it; it had not returned to the handler
             device = (system, number)
             if kind == WRITE:
-                self._write(device, ordinal, begin, ccw, when, (track, offset, data[heap_at + heap:heap_at + heap + length]), open_units, starts)
+                self._write(device, ordinal, begin, ccw, (track, offset, data[heap_at + heap:heap_at + heap + length]), open_units)
             elif kind == START:
                 starts.setdefault(device, []).append(ordinal)
                 stamps[ordinal] = when
@@ -102,7 +102,7 @@ class WitnessLog:
         for device, units in self.units.items():
             self._programs(units, starts.get(device, []), ends.get(device, []), stamps)
 
-    def _write(self, device, ordinal, begin, ccw, when, write, open_units, starts):
+    def _write(self, device, ordinal, begin, ccw, write, open_units):
         unit = open_units.get(device)
         if begin == 0:  # the shared-device server: each update stands alone
             self.units.setdefault(device, []).append(Unit(device, ordinal, ordinal, 0, NEVER, 0, [write]))
