@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "channel/dasd_image.h"
+#include "channel/dasd_image_types.h"
 #include "serializer/status.h"
 
 namespace afterimage {

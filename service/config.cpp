@@ -83,7 +83,7 @@ Result<std::string> read_text(const std::string& path) {
 }  // namespace
 
 const SiteConfig* Config::site(std::string_view name) const { return find_by_name(sites, name); }
-const SystemConfig* Config::system(std::string_view name) const { return find_by_name(systems, name); }
+const SystemConfig* Config::system_named(std::string_view name) const { return find_by_name(systems, name); }
 const SessionConfig* Config::session(std::string_view name) const { return find_by_name(sessions, name); }
 
 ConfigLoad parse_config(const std::string& text, const std::string& path) {

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "service/config.h"
 #include "service/config_mistakes.h"
-#include "service/config_xml.h"
+#include "service/config_tree.h"
+#include "service/config_types.h"
 
 namespace afterimage {
 

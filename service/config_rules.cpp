@@ -91,7 +91,7 @@ void check_session_sites(const Config& config, const SessionConfig& session, int
 
 void check_volume_system(const Config& config, const SessionConfig& session, const VolumeConfig& volume, int line,
                          ConfigMistakes& mistakes) {
-  const SystemConfig* system = config.system(volume.system);
+  const SystemConfig* system = config.system_named(volume.system);
   if (system == nullptr && !volume.system.empty())
     mistakes.add(line, "Volume " + volume.volser + " names system " + volume.system +
                            ", which is not defined (defined: " + names_of(config.systems) + "): correct the name or add the <system>.");

@@ -3,7 +3,7 @@
 #include <sstream>
 
 #include "channel/ckd_types.h"
-#include "service/config.h"
+#include "service/config_types.h"
 #include "service/config_values.h"
 
 namespace afterimage {

@@ -206,7 +206,7 @@ Result<const SystemConfig*> choose_system(const Config& config, const SessionCon
     return failed<Out>(Status::error("System " + wanted + " has no volume in session " + session.name + ": name one of " + list + "."));
   if (wanted.empty() && names.size() != 1)
     return failed<Out>(Status::error("Session " + session.name + " has volumes of several systems: name one of " + list + "."));
-  const SystemConfig* system = config.system(wanted.empty() ? *names.begin() : wanted);
+  const SystemConfig* system = config.system_named(wanted.empty() ? *names.begin() : wanted);
   if (system == nullptr)
     return failed<Out>(Status::error("System " + *names.begin() + " is not defined in the configuration: add its <system>."));
   return result_of(system);

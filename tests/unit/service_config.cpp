@@ -85,7 +85,7 @@ class ServiceConfig : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::uint16_t{7102}, b->port);
     CPPUNIT_ASSERT_EQUAL(std::string("/plex/siteb"), b->directory);
     CPPUNIT_ASSERT_EQUAL(std::string("/plex/b.key"), b->key);
-    CPPUNIT_ASSERT_EQUAL(std::string("/plex/sitea/hercules.cnf"), c.system("SYSA")->hercules);
+    CPPUNIT_ASSERT_EQUAL(std::string("/plex/sitea/hercules.cnf"), c.system_named("SYSA")->hercules);
     CPPUNIT_ASSERT_EQUAL(std::uint64_t{32} << 20, c.storage.ring_bytes);
     CPPUNIT_ASSERT_EQUAL(512u << 10, c.storage.chunk_bytes);
     CPPUNIT_ASSERT_EQUAL(std::string("test.segment"), c.storage.segment);
