@@ -8,7 +8,6 @@
 namespace afterimage {
 namespace {
 
-
 struct Unit {
   std::string_view suffix;
   std::uint64_t factor;
