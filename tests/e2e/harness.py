@@ -47,9 +47,10 @@ def run(*arguments, **more):
     return done.stdout
 
 
-def missing_parts(*paths):
-    """For skipping: what is needed and not built."""
-    return [path for path in paths if not os.path.exists(path)]
+def need(*paths):
+    missing = [path for path in paths if not os.path.exists(path)]
+    if missing:
+        raise Failure(f"not built: {', '.join(missing)}; build first, or name the build folder in AFTERIMAGE_BUILD")
 
 
 @dataclass

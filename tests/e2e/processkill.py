@@ -13,9 +13,7 @@ ROUNDS = 6 if os.environ.get("AFTERIMAGE_FULL") else 2
 class ProcessKillTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        missing = harness.missing_parts(DSMD, DSMCHAN, WITNESS)
-        if missing:
-            raise unittest.SkipTest(f"not built: {missing}")
+        harness.need(DSMD, DSMCHAN, WITNESS)
         cls.chance = harness.seeded("processkill")
         cls.prepared = BankBase()
 
@@ -56,6 +54,63 @@ class ProcessKillTest(unittest.TestCase):
                 assert_equal_after_reopening(plant)
                 plant.herculeses["SYSA"].command(IPL)
                 plant.herculeses["SYSA"].wait_log(BANK_COMMITS, 60)
+            plant.wait_writes(500)
+            self.end_and_compare(plant)
+            run_audit(plant, "SITEA")
+
+    def test_hercules_dies_while_it_formats(self):
+        """Whole tracks numbered in one channel program and not yet in the file."""
+        with Workspace("kill-format") as workspace:
+            plant = Plant(workspace, heartbeat="30s")
+            start_mirrored_bank(plant, running=False)
+            for _ in range(ROUNDS):
+                plant.wait_writes(self.chance.randrange(200, 20000))
+                plant.herculeses["SYSA"].kill()
+                plant.dsmds["SITEA"].wait_log("DSMS110W", 20)
+                assert_equal_after_reopening(plant)
+                plant.herculeses["SYSA"].command(IPL)
+            plant.herculeses["SYSA"].wait_log(BANK_COMMITS, 60)
+            self.end_and_compare(plant)
+
+    def test_hercules_dies_while_the_primary_mover_is_away(self):
+        """The next dsmd finds the dead system, and the volumes are mended whichever of the two comes back first."""
+        for hercules_first in (False, True):
+            with self.subTest(hercules_first=hercules_first), Workspace("kill-both") as workspace:
+                plant = Plant(workspace, prepared=self.prepared, heartbeat="30s")
+                start_mirrored_bank(plant)
+                plant.wait_writes(self.chance.randrange(100, 4000))
+                plant.dsmds["SITEA"].kill()
+                plant.wait_writes(self.chance.randrange(10, 2000))
+                plant.herculeses["SYSA"].kill()
+                if hercules_first:
+                    plant.start_hercules(guest_deck=guest_reader(plant, "bank"))
+                    plant.start_dsmd("SITEA")
+                    assert_equal_once_idle(plant)
+                else:
+                    plant.start_dsmd("SITEA")
+                    assert_equal_after_reopening(plant)
+                plant.herculeses["SYSA"].command(IPL)
+                plant.herculeses["SYSA"].wait_log(BANK_COMMITS, 60)
+                plant.wait_writes(500)
+                self.end_and_compare(plant)
+
+    def test_all_processes_die_and_the_work_goes_on(self):
+        """Both movers and Hercules at once, as after a loss of power of the processes only: common storage and files are still there."""
+        with Workspace("kill-all") as workspace:
+            plant = Plant(workspace, prepared=self.prepared, heartbeat="30s")
+            start_mirrored_bank(plant)
+            plant.wait_writes(self.chance.randrange(100, 4000))
+            victims = [plant.herculeses["SYSA"], *plant.dsmds.values()]
+            self.chance.shuffle(victims)
+            for process in victims:
+                process.signal(9)
+            for process in victims:
+                process.kill()
+            for site in self.chance.sample(["SITEA", "SITEB"], 2):
+                plant.start_dsmd(site)
+            assert_equal_after_reopening(plant)
+            plant.herculeses["SYSA"].command(IPL)
+            plant.herculeses["SYSA"].wait_log(BANK_COMMITS, 60)
             plant.wait_writes(500)
             self.end_and_compare(plant)
             run_audit(plant, "SITEA")

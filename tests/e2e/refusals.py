@@ -23,9 +23,7 @@ def digest(path):
 class RefusalTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        missing = harness.missing_parts(DSMD, DSMCHAN, WITNESS)
-        if missing:
-            raise unittest.SkipTest(f"not built: {missing}")
+        harness.need(DSMD, DSMCHAN, WITNESS)
         cls.chance = harness.seeded("refusals")
         cls.prepared = BankBase()
 

@@ -48,14 +48,14 @@ def guest_reader(plant, program):
     return guest(plant.workspace, program)
 
 
-def start_mirrored_bank(plant, system="SYSA", start_movers=True, modules=("dsmchan", "witness"), running=True):
+def start_mirrored_bank(plant, system="SYSA", start_movers=True, modules=("dsmchan", "witness"), running=True, **definitions):
     """Both movers, the session, Hercules with the bank IPLed (and, unless told, past its start); the first sequence number."""
     first = 1
     if start_movers:
         plant.start_dsmd("SITEB")
         plant.start_dsmd("SITEA")
         first = plant.start_session()
-    hercules = plant.start_hercules(system, modules, guest_deck=guest(plant.workspace, "bank"))
+    hercules = plant.start_hercules(system, modules, guest_deck=guest(plant.workspace, "bank", **definitions))
     hercules.command(IPL)
     if running:
         hercules.wait_log(BANK_COMMITS, 60)

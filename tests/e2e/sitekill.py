@@ -17,9 +17,7 @@ KILLS = 25 if os.environ.get("AFTERIMAGE_FULL") else 5
 class SiteKillTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        missing = harness.missing_parts(DSMD, DSMCHAN, WITNESS)
-        if missing:
-            raise unittest.SkipTest(f"not built: {missing}")
+        harness.need(DSMD, DSMCHAN, WITNESS)
         cls.chance = harness.seeded("sitekill")
         cls.prepared = BankBase()
 
@@ -40,7 +38,7 @@ class SiteKillTest(unittest.TestCase):
         plant = Plant(workspace, prepared=None if fresh else self.prepared, heartbeat="2s" if automatic else "30s",
                       action="RECOVER" if automatic else "NONE")
         modules = ("dsmchan", "witness") if chance.random() < 0.7 else ("witness", "dsmchan")
-        first = start_mirrored_bank(plant, modules=modules, running=not fresh)
+        first = start_mirrored_bank(plant, modules=modules, running=not fresh, RATE=chance.choice((0, 300, 300)))
         plant.wait_writes(chance.randrange(200, 12000))
         if interruption != "none":
             restart_mover(plant, interruption, lambda: plant.wait_writes(chance.randrange(10, 3000)))

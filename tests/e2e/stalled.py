@@ -23,9 +23,7 @@ def latencies_ms(log, first, last):
 class StalledTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        missing = harness.missing_parts(DSMD, DSMCHAN, WITNESS)
-        if missing:
-            raise unittest.SkipTest(f"not built: {missing}")
+        harness.need(DSMD, DSMCHAN, WITNESS)
         cls.chance = harness.seeded("stalled")
         cls.prepared = BankBase()
 

@@ -14,9 +14,7 @@ SYSTEMS = ("SYSA", "SYSB")
 class TwoSystemsTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        missing = harness.missing_parts(DSMD, DSMCHAN, WITNESS)
-        if missing:
-            raise unittest.SkipTest(f"not built: {missing}")
+        harness.need(DSMD, DSMCHAN, WITNESS)
         cls.chance = harness.seeded("twosystems")
         cls.prepared = BankBase()
 

@@ -15,9 +15,7 @@ from scenario import BANK_COMMITS, IPL, reader
 class WitnessTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        missing = harness.missing_parts(WITNESS)
-        if missing:
-            raise unittest.SkipTest(f"not built: {missing}")
+        harness.need(WITNESS)
         cls.chance = harness.seeded("witness")
 
     def test_a_killed_hercules_leaves_what_the_witness_saw(self):
