@@ -21,8 +21,6 @@ constexpr Rule kAtSecondary = refuse("it is a command of the secondary site", "e
 constexpr Rule kStartNeedsInactive = refuse("a session starts only from INACTIVE", "look at it with XQUERY; it is started already");
 constexpr Rule kDrainNeedsLink = condition("DRAIN waits for acknowledgements and the link is down",
                                            "restore the link, or use IMMEDIATE, which leaves the unacknowledged writes out of the copy");
-constexpr Rule kEndedAtPrimary =
-    refuse("a session is ended by its primary", "enter XEND &SESSION at &PEER; to use the images here, enter XRECOVER &SESSION");
 constexpr Rule kRestartHere = refuse("the mover has stopped and applies nothing more",
                                      "correct what DSMM133S names, stop DSM here (P DSM), start it again, and enter the command again");
 constexpr Rule kOverLiveLink =
@@ -47,13 +45,16 @@ constexpr RoleRows kXsuspend = {{
     all(kAtPrimary),
 }};
 
+// At the secondary XEND gives up the copy, so it takes the explicit word; the site can then be the secondary of a new session.
+constexpr const char* kGiveUp = "XEND &SESSION IMMEDIATE gives the copy up for a new session; XRECOVER &SESSION would use it";
 constexpr RoleRows kXend = {{
     {kNoSession, kDrainNeedsLink, kDrainNeedsLink, kDrainNeedsLink, kNoRecoveryHere},
-    {refuse("no session is established here", "nothing needs to be done; a session ended in order is taken over with XRECOVER &SESSION"),
-     kEndedAtPrimary, kRestartHere,
-     refuse("the image waits for a decision",
-            "enter XRECOVER &SESSION, or begin anew as the runbook says under USE THE SITE AS SECONDARY AGAIN"),
-     refuse("its images belong to this site", "begin anew as the runbook says under USE THE SITE AS SECONDARY AGAIN")},
+    {condition("nothing is held here, or only IMMEDIATE gives up what an ended session left", kGiveUp),
+     condition("a session whose link is up is ended by its primary, and without the link only IMMEDIATE ends it",
+               "enter XEND &SESSION at &PEER; if that site is lost, XEND &SESSION IMMEDIATE here gives the copy up"),
+     condition("only IMMEDIATE gives up the copy of a stopped mover", kGiveUp),
+     condition("only IMMEDIATE gives up a frozen image", kGiveUp),
+     condition("a recovery is running, or only IMMEDIATE ends the record of a complete one", kGiveUp)},
 }};
 
 constexpr RoleRows kXrecover = {{
@@ -110,10 +111,19 @@ constexpr std::array<std::string_view, kSessionCommands> kCommandNames = {"S DSM
                                                                           "D PWQ", "D STOR",   "D A,L",         "HELP"};
 constexpr std::array<std::string_view, kOperatorStates> kStateNames = {"INACTIVE", "ACTIVE", "SUSPENDED", "FROZEN", "RECOVERY"};
 
+bool may_give_up(const RuleInput& in) {
+  if (in.mode != EndMode::kImmediate) return false;
+  if (in.state == OperatorState::kInactive) return in.image_held;
+  if (in.state == OperatorState::kActive) return !in.link_up;
+  if (in.state == OperatorState::kRecovery) return in.recovery_complete;
+  return true;
+}
+
 bool condition_met(const RuleInput& in) {
   switch (in.command) {
     case SessionCommand::kXsuspend:
     case SessionCommand::kXend:
+      if (in.role == SiteRole::kSecondary) return may_give_up(in);
       return effective_mode(in.mode, in.link_up) == EndMode::kImmediate || in.link_up;
     case SessionCommand::kXrecover:
       if (in.state == OperatorState::kInactive) return in.image_held;

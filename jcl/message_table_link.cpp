@@ -23,6 +23,11 @@ constexpr MessageEntry kMessages[] = {
      "Do what the reason says, usually at the other site. \"Taken over\" means that the secondary was recovered: stop the work here."},
     {"DSML106W", "SESSION FROM <PEER> REFUSED HERE: <REASON>", "This site did not take a session that the other offered.",
      "The link is closed; the other site says DSML105E.", "Do what the reason says."},
+    {"DSML107W", "CONNECTION REFUSED BEFORE IT WAS BOUND: <REASON>",
+     "Somebody connected to this site's LU without being the peer of the session: no or a wrong certificate, another LU name, or not our "
+     "protocol at all.",
+     "The connection is closed; nothing else is affected. Repeated refusals are told at intervals.",
+     "If it was the peer, correct what the reason names (certificate, LU name, configuration) at its site. If not, find out who connects."},
 };
 
 }  // namespace

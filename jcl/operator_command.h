@@ -33,7 +33,7 @@ struct OperatorCommand {
   QueryReport report = QueryReport::kSummary;    // XQUERY
   bool detail = false;                           // XQUERY DETAIL (report is then kVolume, or kStatus if asked for)
   EndMode mode = EndMode::kDefault;              // XSUSPEND, XEND
-  bool compare = false;                          // XSTART COMPARE(YES): compare all volumes once started
+  bool compare = true;                           // XSTART COMPARE(YES): compare all volumes once started
   bool check_only = false;                       // XRECOVER CHECK(YES): report A, B and the loss, change nothing
   Sequence sequence = 0;                         // D PWQ SEQ=: show the held data of this token; 0: list the queue
   std::uint32_t max_lines = kDefaultQueueLines;  // D PWQ MAX=

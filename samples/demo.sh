@@ -60,7 +60,7 @@ hercules_at() {
   pids[$name]=$!
 }
 operator() { local name=$1; shift; printf '%s\n' "$*" >"$work/$name.in"; }  # a command at that Hercules's console
-field() { dsm SITEA storage display | sed -n "s/.*[( ]$1=\([0-9]*\).*/\1/p" | head -n 1; }
+field() { dsm SITEA storage display | grep -oE "\b$1=[0-9]+" | cut -d= -f2 | head -n 1; }
 # True while a token is numbered and its bytes are not yet in the volume's file: what a sudden end leaves half done.
 mid_write() { dsm SITEA storage display | awk 'match($0, / LAST=[0-9]+/) { l = substr($0, RSTART + 6, RLENGTH - 6); match($0, / FLUSHED=[0-9]+/); f = substr($0, RSTART + 9, RLENGTH - 9); if (l + 0 > f + 0) found = 1 } END { exit !found }'; }
 
@@ -70,7 +70,7 @@ mkdir "$work/sitea" "$work/siteb"
 bash "$top/samples/make-test-ca.sh" "$work/ca" SITEA.DSMLU SITEB.DSMLU >"$work/ca.log" 2>&1 || fail "the test certificates could not be made"
 bash "$top/samples/make-bank-volumes.sh" "$work/sitea" >"$work/volumes.log" 2>&1 || fail "the volumes could not be made"
 cp "$work"/sitea/*.ckd "$work/siteb/"  # equal at the start
-for guest in bank audit; do bash "$top/samples/build-guest.sh" "$guest" "$work/$guest" >"$work/$guest-build.log" 2>&1 || fail "the $guest guest could not be built"; done
+for guest in bank audit; do bash "$top/samples/build-guest.sh" "$guest" --define RATE=1500 "$work/$guest" >"$work/$guest-build.log" 2>&1 || fail "the $guest guest could not be built"; done
 sed -e "s/@PLEX@/$plex/" -e "s/@PORT_A@/$(free_port)/" -e "s/@PORT_B@/$(free_port)/" "$top/samples/demo.xml" >"$work/afterimage.xml"
 dsm SITEA check | show
 

@@ -56,7 +56,7 @@ void CommandProcessor::execute(const std::string& line, Respond respond) {
   if (Status taken = check_command(rule_input(command)); !taken) return respond({8, {message("DSMO004E", {taken.text()})}});
   switch (command.verb) {
     case SessionCommand::kHelp:
-      return respond({0, help_lines(command.topic)});
+      return respond({0, multi_line_answer("HELP", help_lines(command.topic))});
     case SessionCommand::kXquery:
       return respond(query(command));
     case SessionCommand::kDisplayQueue:
@@ -83,7 +83,7 @@ void CommandProcessor::at_primary(const OperatorCommand& command, Respond respon
     case SessionCommand::kXstart:
       return respond(primary_->xstart(command.compare));
     case SessionCommand::kXsuspend:
-      return primary_->xsuspend(std::move(respond));
+      return primary_->xsuspend(effective_mode(command.mode, primary_->facts().link_up) == EndMode::kDrain, std::move(respond));
     case SessionCommand::kXend:
       return primary_->xend(effective_mode(command.mode, primary_->facts().link_up) == EndMode::kDrain, std::move(respond));
     case SessionCommand::kFreeze:
@@ -101,6 +101,8 @@ void CommandProcessor::at_secondary(const OperatorCommand& command, Respond resp
   switch (command.verb) {
     case SessionCommand::kFreeze:
       return respond(secondary_->freeze());
+    case SessionCommand::kXend:
+      return secondary_->give_up(std::move(respond));
     case SessionCommand::kXrecover:
       if (command.check_only) return respond(check_recovery(*secondary_, *session_, site_));
       return secondary_->recover(std::move(respond));

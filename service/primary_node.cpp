@@ -117,6 +117,9 @@ Status PrimaryNode::take_over_session() {
     feed(clock_tod(), primary::End{});
   }
   say_(message("DSMM103I", {settings_.mover.session, std::to_string(view.sequence), std::to_string(view.sequence - freed)}));
+  // The core must know every numbered token before a bind is answered: what it does not know it would take for lost.
+  while (take_tokens(clock_tod())) {
+  }
   open_link();
   return Status::ok();
 }
@@ -218,8 +221,13 @@ void PrimaryNode::look_for_deaths(Tod now) {
   for (std::uint32_t index = 0; index < kMaxSystems; ++index) {
     SystemEntry& system = storage_->system(index);
     const std::uint32_t pid = system.pid.load();
-    if (pid == 0 || process_alive(pid, system.start_time.load())) continue;
+    if (pid == 0) continue;
     const std::string name(system.name, ::strnlen(system.name, sizeof system.name));
+    if (process_alive(pid, system.start_time.load())) {
+      if (joined_[index] != pid) say_(message("DSMS111I", {name, std::to_string(pid)}));
+      joined_[index] = pid;
+      continue;
+    }
     const bool clean = system.ended.load() != 0;
     const std::vector<Sequence> voided = reader_->bury_system(index);
     for (const Sequence sequence : voided) {
@@ -305,7 +313,7 @@ void PrimaryNode::on_exception(const Exception& exception) {
     case ExceptionCode::kVerifyMismatch:
       ++verification_.differences;
       say_(message("DSMM123E", {settings_.mover.session, exception.text}));
-      if (verification_.at_start) suspend(SuspendReason::kSecondary, "the sites were not equal at the start");
+      if (verification_.running && verification_.at_start) suspend(SuspendReason::kSecondary, "the sites were not equal at the start");
       return;
     case ExceptionCode::kVerifyDone:
       return;
@@ -389,12 +397,14 @@ Answer PrimaryNode::xstart(bool compare) {
   return {0, {message("DSMM101I", {session, std::to_string(volumes.size()), std::to_string(view.sequence + 1)})}};
 }
 
-void PrimaryNode::xsuspend(Respond respond) {
+void PrimaryNode::xsuspend(bool drain, Respond respond) {
   const std::string& session = settings_.mover.session;
   const StateChange change = suspend_session(*storage_, SuspendReason::kOperator);
   if (!change.changed) return respond({8, {message("DSMO130E", {session, "it is not active", "XQUERY shows its state"})}});
   seen_state_ = SessionState::kSuspended;
-  say_(message("DSMM112W", {session, std::to_string(change.cut), "OPERATOR"}));
+  const std::string suspended = message("DSMM112W", {session, std::to_string(change.cut), "OPERATOR"});
+  say_(suspended);
+  if (!drain) return respond({0, {suspended}});
   wait_for(kCommandLimit_ms, [this, respond, session, cut = change.cut](bool expired) -> std::optional<Answer> {
     const bool drained = core_->last_acknowledgement().complete_through >= cut;
     if (!drained && !expired) return std::nullopt;

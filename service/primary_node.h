@@ -2,6 +2,7 @@
 // commands. Threads: everything on the io_context's thread.
 #pragma once
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
@@ -62,7 +63,8 @@ class PrimaryNode {
   void stop();
 
   Answer xstart(bool compare);
-  void xsuspend(Respond respond);
+  // DRAIN answers when the secondary holds everything up to the cut (or says that it does not yet); IMMEDIATE at once.
+  void xsuspend(bool drain, Respond respond);
   void xend(bool drain, Respond respond);
   void freeze(Respond respond);
   Answer run();
@@ -122,6 +124,7 @@ class PrimaryNode {
   std::deque<Waiter> waiters_;
   Verification verification_;
   SessionStateFile state_file_;
+  std::array<std::uint32_t, kMaxSystems> joined_{};  // process of each system when it was last seen alive
   SessionState seen_state_ = SessionState::kInactive;
   Sequence taken_ = 0;
   Tod last_death_check_ = 0;

@@ -1,8 +1,10 @@
 // io: see secondary_node.h.
 #include "service/secondary_node.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <fstream>
+#include <utility>
 
 #include "jcl/message_catalogue.h"
 #include "serializer/clock.h"
@@ -35,11 +37,16 @@ Status SecondaryNode::start() {
   auto checkpoints = CheckpointFile::open(settings_.directory, settings_.mover.session);
   if (!checkpoints.good()) return checkpoints.status;
   checkpoints_ = std::move(checkpoints.value);
-  std::vector<ApplierVolume> volumes;
-  for (std::size_t i = 0; i < settings_.images.size(); ++i) volumes.push_back({settings_.mover.volumes[i], settings_.images[i]});
-  auto applier = Applier::open(std::move(volumes));
-  if (!applier.good()) return applier.status;
-  applier_ = std::move(applier.value);
+  const std::optional<Checkpoint>& latest = checkpoints_->latest();
+  // Recovered images belong to the guest that runs on them: they are opened only if a recovery was cut off before their fence was lifted.
+  if (!latest || latest->state != SecondaryState::kRecovered || any_image_fenced()) {
+    if (Status opened = open_images(); !opened) return opened;
+  }
+  if (latest) {
+    const auto release = checkpoints_->write(*latest);
+    if (!release.good()) return release.status;
+    if (Status released = journal_->release_before(release.value); !released) return released;
+  }
   core_ = std::make_unique<SecondaryCore>(settings_.mover);
   monitor_ = std::make_unique<FailureMonitor>(settings_.failure);
   journal_worker_ = std::make_unique<Worker>(io_);
@@ -64,14 +71,33 @@ Status SecondaryNode::start() {
     return response;
   };
   handler.on_message = [this](std::vector<std::uint8_t>&& bytes) { feed(secondary::MessageArrived{std::move(bytes)}); };
+  handler.on_drained = [this] { drop_if_told(); };
+  handler.on_refused = [this](const std::string& reason) { say_(message("DSML107W", {reason})); };
   handler.on_down = [this](const std::string& reason) {
     if (reason != link_reason_) say_(message("DSML102W", {settings_.peer_lu, reason}));
     link_reason_ = reason;
+    drop_reason_.clear();
     feed(secondary::LinkDown{});
   };
   listener_ = std::make_unique<LuListener>(io_, settings_.tls, settings_.local, settings_.peer_lu, handler);
   if (Status listening = listener_->start(); !listening) return listening;
   tick();
+  return Status::ok();
+}
+
+bool SecondaryNode::any_image_fenced() const {
+  return std::any_of(settings_.images.begin(), settings_.images.end(), [](const std::string& path) {
+    const auto image = DasdImage::open(path, OpenFor::kRead);
+    return image.good() && image.value->fenced();
+  });
+}
+
+Status SecondaryNode::open_images() {
+  std::vector<ApplierVolume> volumes;
+  for (std::size_t i = 0; i < settings_.images.size(); ++i) volumes.push_back({settings_.mover.volumes[i], settings_.images[i]});
+  auto applier = Applier::open(std::move(volumes));
+  if (!applier.good()) return applier.status;
+  applier_ = std::move(applier.value);
   return Status::ok();
 }
 
@@ -88,10 +114,6 @@ Status SecondaryNode::replay() {
       });
   if (!replayed) return replayed;
   feed(secondary::ReplayDone{journal_->end()});
-  // A recovery cut off between its last checkpoint and the lifting of the fence is finished now.
-  if (core_->state() == SecondaryState::kRecovered) {
-    if (Status lifted = applier_->lift_fences(); !lifted) return lifted;
-  }
   if (checkpoint || messages != 0)
     say_(message("DSMM131I", {settings_.mover.session, std::to_string(core_->queue().applied_through()), std::to_string(messages)}));
   return Status::ok();
@@ -112,6 +134,7 @@ void SecondaryNode::tick() {
     if (error || stopped_) return;
     if (core_->next_wakeup() <= clock_tod()) feed(secondary::Tick{});
     look_at_failures();
+    drop_if_told();
     tick();
   });
 }
@@ -123,6 +146,7 @@ void SecondaryNode::look_at_failures() {
   input.link_up = listener_->up();
   input.watching = core_->state() == SecondaryState::kDuplex;
   const MonitorOutput output = monitor_->step(input);
+  if (output.event == MonitorEvent::kPrimaryBack) say_(message("DSMA102I", {settings_.mover.session, settings_.peer_lu}));
   if (output.event != MonitorEvent::kPrimaryLost) return;
   say_(message("DSMA101E",
                {settings_.mover.session, settings_.peer_lu, duration_text(output.silence_us), std::string(action_name(output.action))}));
@@ -148,10 +172,14 @@ void SecondaryNode::carry_out(SecondaryOutput output) {
   } else if (const auto* checkpoint = std::get_if<secondary::WriteCheckpoint>(&output)) {
     write_checkpoint(checkpoint->checkpoint);
   } else if (const auto* refuse = std::get_if<secondary::Refuse>(&output)) {
-    if (listener_) listener_->drop(refuse->reason);
+    drop_when_told(refuse->reason);
   } else if (const auto* established = std::get_if<secondary::Established>(&output)) {
+    // After a session was given up its images were closed, so that they could be replaced.
+    if (!applier_) {
+      if (Status opened = open_images(); !opened) return disk_error(opened.text(), false);
+    }
     image_worker_->submit([this] {
-      if (Status fenced = applier_->establish(); !fenced) boost::asio::post(io_, [this, text = fenced.text()] { disk_error(text); });
+      if (Status fenced = applier_->establish(); !fenced) boost::asio::post(io_, [this, text = fenced.text()] { disk_error(text, false); });
     });
     say_(message("DSMM130I", {settings_.mover.session, std::to_string(established->volumes.size())}));
   } else if (const auto* complete = std::get_if<secondary::RecoveryComplete>(&output)) {
@@ -160,8 +188,22 @@ void SecondaryNode::carry_out(SecondaryOutput output) {
     say_(message("DSMM132I", {settings_.mover.session, std::to_string(ended->last)}));
   } else if (const auto* stopped = std::get_if<secondary::Stopped>(&output)) {
     say_(message("DSMM133S", {settings_.mover.session, stopped->reason}));
-    if (listener_) listener_->drop(stopped->reason);
+    drop_when_told(stopped->reason);
   }
+}
+
+// The exception that says why is let go first; a peer that does not take it within a second is dropped all the same.
+void SecondaryNode::drop_when_told(const std::string& reason) {
+  if (!listener_) return;
+  if (listener_->queued_bytes() == 0) return listener_->drop(reason);
+  drop_reason_ = reason;
+  drop_deadline_ = clock_tod() + tod_from_us(1000000);
+}
+
+void SecondaryNode::drop_if_told() {
+  if (drop_reason_.empty()) return;
+  if (listener_->queued_bytes() != 0 && clock_tod() < drop_deadline_) return;
+  listener_->drop(std::exchange(drop_reason_, {}));
 }
 
 // Messages that arrive while the disk is busy share the next sync.
@@ -183,6 +225,7 @@ void SecondaryNode::flush_appends() {
     std::vector<std::vector<std::uint8_t>> messages;
     Status status;
     std::uint64_t end = 0, free = 0;
+    bool full = false;
   };
   auto batch = std::make_shared<Batch>();
   batch->messages.swap(appends_);
@@ -192,6 +235,7 @@ void SecondaryNode::flush_appends() {
           auto appended = journal_->append(bytes);
           if (!appended.good()) {
             batch->status = appended.status;
+            batch->full = journal_->is_full();
             return;
           }
         }
@@ -200,9 +244,10 @@ void SecondaryNode::flush_appends() {
         batch->free = journal_->free_bytes();
       },
       [this, batch] {
-        if (!batch->status) return disk_error(batch->status.text());
+        if (!batch->status) return disk_error(batch->status.text(), batch->full);
         journal_free_ = batch->free;
-        feed(secondary::JournalSynced{batch->end});
+        appends_synced_ += batch->messages.size();
+        feed(secondary::JournalSynced{batch->end, appends_synced_});
       });
 }
 
@@ -245,7 +290,7 @@ void SecondaryNode::flush_applies() {
           feed(std::move(result));
         }
         if (batch->through != 0) feed(secondary::Applied{batch->through});
-        if (!batch->status) disk_error(batch->status.text());
+        if (!batch->status) disk_error(batch->status.text(), false);
       });
 }
 
@@ -258,19 +303,19 @@ void SecondaryNode::write_checkpoint(const Checkpoint& checkpoint) {
         if (written->good()) *written = checkpoints_->write(checkpoint);
       },
       [this, written, checkpoint] {
-        if (!written->good()) return disk_error(written->status.text());
+        if (!written->good()) return disk_error(written->status.text(), false);
         auto released = std::make_shared<Status>();
         journal_worker_->submit([this, released, position = written->value] { *released = journal_->release_before(position); },
                                 [this, released, checkpoint] {
-                                  if (!*released) return disk_error(released->text());
+                                  if (!*released) return disk_error(released->text(), false);
                                   feed(secondary::CheckpointDone{checkpoint});
                                 });
       });
 }
 
-void SecondaryNode::disk_error(const std::string& text) {
+void SecondaryNode::disk_error(const std::string& text, bool journal_full) {
   say_(message("DSMM134E", {settings_.mover.session, text}));
-  feed(secondary::DiskError{text});
+  feed(secondary::DiskError{text, journal_full});
 }
 
 Answer SecondaryNode::freeze() {
@@ -292,14 +337,49 @@ void SecondaryNode::recover(Respond respond) {
   feed(secondary::Recover{});
 }
 
+void SecondaryNode::give_up(Respond respond) {
+  listener_->drop("the session was ended at the secondary");
+  journal_worker_->drain();
+  image_worker_->drain();
+  // Completions of the old core's work that are still to come must not reach the new one.
+  boost::asio::post(io_, [this, respond = std::move(respond)] {
+    appends_.clear();
+    applies_.clear();
+    appends_synced_ = 0;
+    Checkpoint empty;
+    Status status = journal_->reset();
+    if (status) {
+      empty.journal_position = journal_->end();
+      status = checkpoints_->write(empty).status;
+    }
+    if (!status) {
+      disk_error(status.text(), false);
+      return respond({8, {message("DSMM134E", {settings_.mover.session, status.text()})}});
+    }
+    applier_.reset();
+    core_ = std::make_unique<SecondaryCore>(settings_.mover);
+    monitor_ = std::make_unique<FailureMonitor>(settings_.failure);
+    differences_ = 0;
+    recovery_waiters_.clear();
+    feed(secondary::Restart{empty});
+    feed(secondary::ReplayDone{journal_->end()});
+    const std::string line = message("DSMM138W", {settings_.mover.session});
+    say_(line);
+    respond({0, {line}});
+  });
+}
+
 // The images hold exactly 1..A: only now may Hercules open them.
 void SecondaryNode::recovery_complete(const LossReport& report) {
   auto status = std::make_shared<Status>();
-  image_worker_->submit([this, status] { *status = applier_->lift_fences(); },
-                        [this, status, report] {
-                          if (!*status) return disk_error(status->text());
-                          tell_recovered(report);
-                        });
+  image_worker_->submit(
+      [this, status] {
+        if (applier_) *status = applier_->lift_fences();
+      },
+      [this, status, report] {
+        if (!*status) return disk_error(status->text(), false);
+        tell_recovered(report);
+      });
 }
 
 void SecondaryNode::tell_recovered(const LossReport& report) {

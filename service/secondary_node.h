@@ -55,6 +55,8 @@ class SecondaryNode {
 
   Answer freeze();
   void recover(Respond respond);
+  // XEND IMMEDIATE: forgets the session, journal and queue included; the images stay as they are (fenced unless recovered).
+  void give_up(Respond respond);
   SecondaryFacts facts();
   const SecondaryCore& core() const { return *core_; }
   const SecondaryNodeSettings& settings() const { return settings_; }
@@ -69,10 +71,14 @@ class SecondaryNode {
   void flush_applies();
   void write_checkpoint(const Checkpoint& checkpoint);
   void recovery_complete(const LossReport& report);
-  void disk_error(const std::string& text);
+  void disk_error(const std::string& text, bool journal_full);
+  void drop_when_told(const std::string& reason);
+  void drop_if_told();
+  bool any_image_fenced() const;
   void tick();
   void look_at_failures();
   Status replay();
+  Status open_images();
   void tell_recovered(const LossReport& report);
 
   boost::asio::io_context& io_;
@@ -91,7 +97,9 @@ class SecondaryNode {
   bool append_posted_ = false, apply_posted_ = false, stopped_ = false;
   std::optional<BindResponse> bind_answer_;
   std::string link_reason_ = "no session yet";
-  std::uint64_t differences_ = 0, journal_free_ = 0;
+  std::uint64_t differences_ = 0, journal_free_ = 0, appends_synced_ = 0;
+  std::string drop_reason_;  // the link is to be dropped when what is queued has gone out
+  Tod drop_deadline_ = 0;
   std::vector<Respond> recovery_waiters_;
   std::unique_ptr<Worker> journal_worker_, image_worker_;  // destroyed first: their jobs use what is above
 };

@@ -17,7 +17,7 @@ constexpr OperatorState kStates[] = {OperatorState::kInactive, OperatorState::kA
 const std::map<SessionCommand, std::pair<std::string, std::string>> kExpected = {
     {SessionCommand::kStart, {"TTTTT", "TTTTT"}},         {SessionCommand::kStop, {"TTTTT", "TTTTT"}},
     {SessionCommand::kXstart, {"TRRRR", "RRRRR"}},        {SessionCommand::kXquery, {"TTTTT", "TTTTT"}},
-    {SessionCommand::kXsuspend, {"RCRCR", "RRRRR"}},      {SessionCommand::kXend, {"RCCCR", "RRRRR"}},
+    {SessionCommand::kXsuspend, {"RCRCR", "RRRRR"}},      {SessionCommand::kXend, {"RCCCR", "CCCCC"}},
     {SessionCommand::kXrecover, {"RRRRR", "CCRTC"}},      {SessionCommand::kFreeze, {"RTRRR", "RTRRR"}},
     {SessionCommand::kRun, {"RRRTR", "RRRRR"}},           {SessionCommand::kVerify, {"RCRRR", "RRRRR"}},
     {SessionCommand::kDisplayQueue, {"RRRRR", "TTTTT"}},  {SessionCommand::kDisplayStorage, {"TTTTT", "RRRRR"}},
@@ -43,6 +43,7 @@ class SessionRulesTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(testEveryCommandInEveryState);
   CPPUNIT_TEST(testEveryRefusalSaysWhyAndWhatToDo);
   CPPUNIT_TEST(testDrainNeedsTheLink);
+  CPPUNIT_TEST(testXendAtTheSecondaryTakesTheExplicitWord);
   CPPUNIT_TEST(testXrecoverIsRefusedWhileThePrimaryIsAlive);
   CPPUNIT_TEST(testVerifyNeedsTheLink);
   CPPUNIT_TEST(testStatesOfTheMoversMapToOperatorStates);
@@ -114,6 +115,26 @@ class SessionRulesTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(effective_mode(EndMode::kDefault, true) == EndMode::kDrain);
     CPPUNIT_ASSERT(effective_mode(EndMode::kDefault, false) == EndMode::kImmediate);
     CPPUNIT_ASSERT(effective_mode(EndMode::kDrain, false) == EndMode::kDrain);
+  }
+
+  void testXendAtTheSecondaryTakesTheExplicitWord() {
+    for (const OperatorState state : kStates) {
+      RuleInput in = input(SessionCommand::kXend, SiteRole::kSecondary, state);
+      in.image_held = true;
+      in.recovery_complete = true;
+      in.link_up = false;
+      CPPUNIT_ASSERT(!check_command(in).good());
+      in.mode = EndMode::kImmediate;
+      CPPUNIT_ASSERT_MESSAGE(check_command(in).text(), check_command(in).good());
+    }
+    RuleInput in = input(SessionCommand::kXend, SiteRole::kSecondary, OperatorState::kActive);
+    in.mode = EndMode::kImmediate;
+    in.link_up = true;
+    const Status alive = check_command(in);
+    CPPUNIT_ASSERT(!alive.good());
+    CPPUNIT_ASSERT_MESSAGE(alive.text(), contains(alive.text(), "at SITEX"));
+    in.state = OperatorState::kRecovery;
+    CPPUNIT_ASSERT(!check_command(in).good());
   }
 
   void testXrecoverIsRefusedWhileThePrimaryIsAlive() {

@@ -70,7 +70,7 @@ class OperatorCommandTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(c.verb == SessionCommand::kXstart);
     CPPUNIT_ASSERT_EQUAL(std::string("DALLAS"), c.session);
     CPPUNIT_ASSERT_EQUAL(std::string("XSTART DALLAS"), c.text);
-    CPPUNIT_ASSERT(!c.compare);
+    CPPUNIT_ASSERT(c.compare);  // nothing is believed equal that was not compared, unless the operator says so
     c = good("XSTART DALLAS SESSIONTYPE(XRC) ERRORLEVEL(SESSION) COMPARE(YES)");
     CPPUNIT_ASSERT(c.compare);
     CPPUNIT_ASSERT(!good("XSTART DALLAS COMPARE(NO)").compare);
