@@ -39,7 +39,7 @@ for path in list(files("*.cpp")) + list(files("*.h")) + list(files("*.c")):
             used.setdefault(found, f"{rel}:{number}")
         if re.search(r"\b(TODO|FIXME|XXX)\b", line) and not re.search(r"issue \d+", line):
             breaches.append(f"{rel}:{number}: something is left open without an issue number")
-        if re.search(r"\b(strcpy|sprintf|gets|strcat|system)\s*\(", line) and not line.lstrip().startswith("//"):
+        if re.search(r"\b(strcpy|sprintf|gets|strcat)\s*\(|(?<!\w)(std)?::system\s*\(", line) and not line.lstrip().startswith("//"):
             breaches.append(f"{rel}:{number}: banned call")
     if path.suffix in (".h", ".cpp") and not is_io(path) and path.name not in ("clock.h",):
         for number, line in enumerate(text.splitlines(), 1):
@@ -49,6 +49,9 @@ for path in list(files("*.cpp")) + list(files("*.h")) + list(files("*.c")):
             if re.match(r"#include <(fstream|thread|mutex|sys/|unistd|fcntl|boost/asio|boost/interprocess|openssl|xercesc)", line):
                 breaches.append(f"{rel}:{number}: a pure file includes {line.split()[1]} (or its first line must begin with '// io:')")
 
+made = subprocess.run([sys.executable, str(top / "docs/make_messages.py"), "--check"], capture_output=True, text=True, check=False)
+if made.returncode:
+    breaches.append(made.stderr.strip())
 for found, place in sorted(used.items()):
     if found not in documented:
         breaches.append(f"{place}: message {found} has no entry in docs/MESSAGES.md")
