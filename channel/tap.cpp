@@ -1,4 +1,4 @@
-// The C interface of tap.h. No exception leaves it: what fails is a failed check, which suspends mirroring and lets the guest go on.
+// io: the C interface of tap.h. No exception leaves it: what fails is a failed check, which suspends mirroring and lets the guest go on.
 #include "channel/tap.h"
 
 #include <strings.h>

@@ -1,4 +1,4 @@
-// See tap_inventory.h.
+// io: See tap_inventory.h.
 #include "channel/tap_inventory.h"
 
 #include "channel/ckd_types.h"

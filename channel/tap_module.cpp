@@ -1,4 +1,4 @@
-// See tap_module.h.
+// io: See tap_module.h.
 #include "channel/tap_module.h"
 
 #include <cstdio>

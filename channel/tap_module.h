@@ -1,4 +1,4 @@
-// The module as one object inside Hercules: its settings, the segment it is attached to, its devices. Any thread, under its lock where
+// io: the module as one object inside Hercules: its settings, the segment it is attached to, its devices. Any thread, under its lock where
 // said; nothing here is used by a write.
 #pragma once
 

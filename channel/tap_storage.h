@@ -1,4 +1,4 @@
-// Finding the plex's common storage, in any start order, and being a system in it.
+// io: Finding the plex's common storage, in any start order, and being a system in it.
 #pragma once
 
 #include "channel/tap_module.h"

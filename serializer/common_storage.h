@@ -1,11 +1,11 @@
-// io: creates, opens and removes the shared-memory segment of a plex (Boost.Interprocess) and gives typed access to its parts.
+// The shared-memory segment of a plex: typed access to its parts, for cores and I/O alike; making, opening and removing it are done in
+// common_storage.cpp (Boost.Interprocess).
 // Threads: an open CommonStorage may be used by any thread; open/create/remove are for one thread.
 #pragma once
 
 #include <memory>
 #include <string>
 
-#include "serializer/process_identity.h"
 #include "serializer/status.h"
 #include "serializer/storage_layout.h"
 

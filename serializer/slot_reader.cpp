@@ -1,4 +1,4 @@
-// Reads and frees slots. Whatever is read from common storage is copied before it is judged, and judged before it is used.
+// io: reads and frees slots. Whatever is read from common storage is copied before it is judged, and judged before it is used.
 #include "serializer/slot_reader.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Gathers the facts.
+// io: gathers the facts; asks who is alive.
 #include "serializer/storage_display.h"
 
 #include <cstring>

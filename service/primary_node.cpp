@@ -10,6 +10,7 @@
 #include "jcl/message_catalogue.h"
 #include "serializer/clock.h"
 #include "serializer/consistency_clock.h"
+#include "serializer/process_identity.h"
 #include "serializer/registry.h"
 #include "serializer/storage_display.h"
 #include "serializer/track_map.h"
