@@ -23,7 +23,7 @@ struct TapWrapped {
   DEVHND mine;               /* what dev->hnd points at while the device is open */
   const DEVHND* closed_base; /* whose close is right while the device is not open */
   DEVHND* registered;        /* our entry for the device's type */
-  int open;
+  atomic_int open;
   atomic_int closing, held, service_io;
   int in_exec; /* 0: no exec is active (a write then comes from the shared server); 1: active; 2: with a capture */
   BYTE code;   /* CCW code of that exec */
@@ -96,6 +96,10 @@ static void settle(struct TapWrapped* w, const DEVBLK* dev) {
   leave_tap(w, place);
 }
 
+/* A channel program may still be on its way when its device is closed, held writes above all: it must not reach a base handler whose
+   buffers and files are gone. */
+static int is_usable(struct TapWrapped* w) { return w->open && !atomic_load_explicit(&w->closing, memory_order_acquire); }
+
 /* ---- the handler entries ---- */
 
 static void wait_for_service(struct TapWrapped* w) {
@@ -105,6 +109,7 @@ static void wait_for_service(struct TapWrapped* w) {
 
 static void wrapped_start(DEVBLK* dev) {
   struct TapWrapped* w = find(dev);
+  if (!is_usable(w)) return;
   if (atomic_load_explicit(&w->service_io, memory_order_relaxed)) wait_for_service(w);
   /* The CPU's watchdog may have taken the thread out of an exec: what was written there is still to be numbered. */
   if (w->in_exec == 2 || w->parked) settle(w, dev);
@@ -115,11 +120,13 @@ static void wrapped_start(DEVBLK* dev) {
 
 static void wrapped_resume(DEVBLK* dev) {
   struct TapWrapped* w = find(dev);
+  if (!is_usable(w)) return;
   if (atomic_load_explicit(&w->service_io, memory_order_relaxed)) wait_for_service(w);
   if (w->base.resume) (w->base.resume)(dev);
 }
 
 static void leave(struct TapWrapped* w, DEVSF* base, DEVBLK* dev) {
+  if (!is_usable(w)) return;
   if (w->parked) {
     settle(w, dev);
     w->parked = 0;
@@ -140,6 +147,10 @@ static void wrapped_suspend(DEVBLK* dev) {
 
 static int wrapped_read(DEVBLK* dev, int trk, BYTE* unitstat) {
   struct TapWrapped* w = find(dev);
+  if (!w->open) { /* the base close itself reads, to write back */
+    *unitstat = CSW_CE | CSW_DE | CSW_UC;
+    return -1;
+  }
   if (!in_session(w) && !w->fast->owing) return (w->base.read)(dev, trk, unitstat);
   const int updated = dev->bufupd, fd = dev->fd, old_track = dev->bufcur;
   const off_t offset = dev->ckdtrkoff;
@@ -181,6 +192,10 @@ static int shared_write(struct TapWrapped* w, DEVBLK* dev, int trk, int off, BYT
 
 static int wrapped_write(DEVBLK* dev, int trk, int off, BYTE* buf, int len, BYTE* unitstat) {
   struct TapWrapped* w = find(dev);
+  if (!is_usable(w)) {
+    *unitstat = CSW_CE | CSW_DE | CSW_UC;
+    return -1;
+  }
   const int duplex = in_session(w);
   if (duplex && w->in_exec == 0) return shared_write(w, dev, trk, off, buf, len, unitstat);
   const int rc = (w->base.write)(dev, trk, off, buf, len, unitstat);
@@ -267,6 +282,10 @@ static void finish_exec(struct TapWrapped* w, DEVBLK* dev, int record, BYTE* mor
 static void wrapped_exec(DEVBLK* dev, BYTE code, BYTE flags, BYTE chained, U16 count, BYTE prevcode, int ccwseq, BYTE* iobuf, BYTE* more,
                          BYTE* unitstat, U16* residual) {
   struct TapWrapped* w = find(dev);
+  if (!is_usable(w)) {
+    *unitstat = CSW_CE | CSW_DE | CSW_UC;
+    return;
+  }
   if (w->parked) {
     /* The same CCW again, on a device thread: it has run already. */
     settle(w, dev);
@@ -307,6 +326,8 @@ static int wrapped_close(DEVBLK* dev) {
   /* The caller holds dev->lock; neither a held channel program nor the tap's thread needs it to get away from the device. */
   while (atomic_load(&w->held) || atomic_load(&w->service_io)) usleep(500);
   if (dev->ioactive == SERVICE_SYSTEM_ID) dev->ioactive = DEV_SYS_NONE;
+  if (w->parked || w->in_exec == 2) tap_settle(w->tap, TAP_PLACE_CPU); /* its thread will not come back to it */
+  w->parked = w->in_exec = 0;
   const int rc = (w->base.close)(dev);
   /* CCKD's close leaves the raw CKD table in dev->hnd, which would take the device out of our hands at the next devinit. */
   w->closed_base = dev->hnd != before ? dev->hnd : &w->base;
