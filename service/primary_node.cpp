@@ -176,7 +176,7 @@ void PrimaryNode::poll() {
   }
   if (tod_to_us(now - last_death_check_) >= kDeathCheck_us) {
     last_death_check_ = now;
-    look_for_deaths(now);
+    look_for_deaths();
     look_at_verification();
   }
   look_at_waiters(now);
@@ -204,12 +204,20 @@ bool PrimaryNode::take_tokens(Tod now) {
   return taken > 0;
 }
 
+// A token that waited for its bytes to reach the file ends in one of two ways: they did, or they never will (its system died, or the track
+// could not be written back).
 bool PrimaryNode::look_for_flushes(Tod now) {
   bool moved = false;
   for (auto& queue : unflushed_) {
-    while (!queue.empty() && reader_->is_flushed(queue.front())) {
-      feed(now, primary::DataFlushed{queue.front().token.sequence});
+    while (!queue.empty()) {
+      const Sequence sequence = queue.front().token.sequence;
+      const bool lost = reader_->is_void(sequence);
+      if (!lost && !reader_->is_flushed(queue.front())) break;
       queue.pop_front();
+      if (lost)
+        feed(now, primary::TokenVoided{sequence});
+      else
+        feed(now, primary::DataFlushed{sequence});
       moved = true;
     }
   }
@@ -218,7 +226,7 @@ bool PrimaryNode::look_for_flushes(Tod now) {
 
 // A Hercules that died leaves numbered tokens whose bytes never reached its files: they become void, and their tracks are re-read
 // when the volume is opened again.
-void PrimaryNode::look_for_deaths(Tod now) {
+void PrimaryNode::look_for_deaths() {
   for (std::uint32_t index = 0; index < kMaxSystems; ++index) {
     SystemEntry& system = storage_->system(index);
     const std::uint32_t pid = system.pid.load();
@@ -231,11 +239,6 @@ void PrimaryNode::look_for_deaths(Tod now) {
     }
     const bool clean = system.ended.load() != 0;
     const std::vector<Sequence> voided = reader_->bury_system(index);
-    for (const Sequence sequence : voided) {
-      if (sequence > taken_) continue;  // read as void when it is taken
-      feed(now, primary::TokenVoided{sequence});
-      for (auto& queue : unflushed_) std::erase_if(queue, [sequence](const HeldToken& held) { return held.token.sequence == sequence; });
-    }
     if (!clean) say_(message("DSMS110W", {name, std::to_string(pid), std::to_string(voided.size())}));
   }
 }

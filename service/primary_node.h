@@ -91,7 +91,7 @@ class PrimaryNode {
   void poll();
   bool take_tokens(Tod now);
   bool look_for_flushes(Tod now);
-  void look_for_deaths(Tod now);
+  void look_for_deaths();
   void look_for_state_changes();
   void look_at_verification();
   void look_at_waiters(Tod now);
