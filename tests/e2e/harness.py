@@ -236,6 +236,9 @@ class Plant:
         done = subprocess.run([DSM, "--config", self.config, "--site", site, command], capture_output=True, text=True, timeout=timeout_s)
         return done.returncode, done.stdout + done.stderr
 
+    def ask_without_waiting(self, site, command):
+        return Process(self.workspace, "dsm", [DSM, "--config", self.config, "--site", site, command])
+
     def dsms_tails(self):
         return "\n".join(f"--- dsmd of {site}\n{process.tail()}" for site, process in self.dsmds.items())
 

@@ -3,6 +3,7 @@
 # suspended with messages, and ends cleanly.
 import unittest
 
+import checker
 import harness
 import witness_log
 from harness import DSMCHAN, DSMD, SESSION, WITNESS, Plant, Workspace, wait_until
@@ -34,7 +35,7 @@ class StalledTest(unittest.TestCase):
     def stalled(self, site):
         with Workspace(f"stalled-{site.lower()}") as workspace:
             plant = Plant(workspace, prepared=self.prepared, ring="4M", window="4M", pace_limit=f"{PACE_LIMIT_S}s", heartbeat="60s")
-            start_mirrored_bank(plant)
+            first = start_mirrored_bank(plant)
             plant.wait_writes(2000)
             plant.dsmds[site].hold()
             held_at = witness_log.next_ordinal(plant.witness_file)
@@ -60,10 +61,19 @@ class StalledTest(unittest.TestCase):
             self.assertGreater(int(plant.storage()["pace_count"]), 0)
             plant.dsm("SITEA", f"F DSM,XEND {SESSION}", accept=(0, 4))
             wait_until(lambda: state(plant) == "INACTIVE", 20, "the session to end")
+            self.secondary_holds_the_point_of_suspension(plant, first)
             plant.wait_writes(500)
             plant.herculeses["SYSA"].quit()
             self.assertEqual(plant.dsmds["SITEA"].terminate(), 0)
             self.assertEqual(plant.dsmds["SITEB"].terminate(), 0)
+
+    def secondary_holds_the_point_of_suspension(self, plant, first):
+        """Everything numbered before the suspension was still sent, nothing after it."""
+        plant.dsmds["SITEB"].wait_log("DSMM132I", 20)
+        last = int(plant.dsmds["SITEA"].wait_log(r"DSMM112W .* SUSPENDED AT SEQUENCE (\d+)", 20).group(1))
+        verdict = checker.check(plant.witness_file, plant.checker_volumes(), strict=True, total=last - first + 1)
+        print(f"  after XEND: {verdict.text()}", flush=True)
+        self.assertEqual(verdict.problem, "")
 
     def testA4_TheLinkIsHeldStill(self):
         self.stalled("SITEB")
