@@ -104,6 +104,7 @@ for ((try = 0; try < 400; ++try)); do
 done
 sleep 0.3
 kill -KILL "${pids[sitea]}" "${pids[dsmd-a]}"
+wait "${pids[sitea]}" "${pids[dsmd-a]}" 2>/dev/null || true
 killed=$SECONDS
 grep -oE 'BANK.*COMMITTED.*' "$work/sitea.log" | tail -n 1 | sed 's/^/          last heard from the guest: /'
 
