@@ -63,12 +63,13 @@ class Mend(unittest.TestCase):
             hercules = self.start()
             hercules.wait_log(TAPPED)
             begun = int(self.plex.show()["last"])
-            hercules.start_guest(endless_writer(0x41 + n, pause=50_000))  # slow enough not to fill the ring
+            hercules.start_guest(endless_writer(0x41 + n, pause=1_000_000))  # slow enough not to fill the ring
             self.tokens_reach(begun + chance.randrange(1, 400))
             hercules.kill()
             self.assertEqual(self.plex.device(self.index).state, OPEN)
         hercules = self.start()
         hercules.wait_log(TAPPED)
+        self.assertEqual(self.plex.session_state(), "ACTIVE")
         tokens = self.plex.tokens(self.index)
         self.assertEqual([t.sequence for t in tokens], list(range(1, len(tokens) + 1)))
         self.assertEqual(self.plex.device(self.index).unhardened, 0)
@@ -94,7 +95,7 @@ class Mend(unittest.TestCase):
         self.prepare()
         hercules = self.start()
         hercules.wait_log(TAPPED)
-        hercules.start_guest(endless_writer(pause=50_000))
+        hercules.start_guest(endless_writer(pause=1_000_000))
         self.tokens_reach(50)
         hercules.kill()
         mover = Process(self.workspace, "mover", [TOKEN_DUMP, self.plex.segment, "mourn", "SYSA", "1500"])
