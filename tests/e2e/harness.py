@@ -111,10 +111,12 @@ class Hercules(Process):
         folder = workspace.path("modules")
         if not os.path.exists(folder):
             os.makedirs(folder)
+            ours = {os.path.basename(path): path for path in (DSMCHAN, WITNESS)}  # not those an installation has put there
             for name in os.listdir(HERCULES_MODULES):
-                os.symlink(os.path.join(HERCULES_MODULES, name), os.path.join(folder, name))
-            for path in (DSMCHAN, WITNESS):
-                os.symlink(path, os.path.join(folder, os.path.basename(path)))
+                if name not in ours:
+                    os.symlink(os.path.join(HERCULES_MODULES, name), os.path.join(folder, name))
+            for name, path in ours.items():
+                os.symlink(path, os.path.join(folder, name))
         return folder
 
     def wait_ready(self, timeout_s=30):
