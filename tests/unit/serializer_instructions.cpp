@@ -1,5 +1,5 @@
 // Not at random but at one instruction of a write after another: the writer is killed, jumped out of, or another process's step falls
-// between. Every instruction is visited with AFTERIMAGE_EVERY_INSTRUCTION=1 (minutes); else every 13th, from a random first one. A
+// between. Every instruction is visited with AFTERIMAGE_EVERY_INSTRUCTION=1 (minutes); else every 31st, from a random first one. A
 // failure names the instruction.
 #include <cppunit/TestFixture.h>
 #include <cppunit/extensions/HelperMacros.h>
@@ -25,7 +25,7 @@ using testing::small_shape;
 using testing::TestPlex;
 
 constexpr long kMostInstructions = 20000;  // of one write; the enumeration must end before
-constexpr long kStride = 13;
+constexpr long kStride = 31;
 
 // The instructions to visit, in order.
 class Visit {
@@ -151,7 +151,7 @@ class Instructions : public CppUnit::TestFixture {
       plex->device(0).state = static_cast<std::uint32_t>(DeviceState::kOpen);
     }
     ::munmap(attempt, 4096);
-    CPPUNIT_ASSERT(numbered > 1 && lost > 100);
+    CPPUNIT_ASSERT(numbered > 1 && lost > 10);
     living.writer.release();
     CPPUNIT_ASSERT_EQUAL(auditor.seen(), plex->control().freed_through.load());
     CPPUNIT_ASSERT_EQUAL(0u, plex.chunks_not_free());
@@ -180,7 +180,7 @@ class Instructions : public CppUnit::TestFixture {
       phase = now;
       ++in_phase[phase];
     }
-    CPPUNIT_ASSERT(in_phase[kNeither] > 10 && in_phase[kHandedBack] > 10 && in_phase[kNumbered] > 10);
+    CPPUNIT_ASSERT(in_phase[kNeither] > 3 && in_phase[kHandedBack] > 3 && in_phase[kNumbered] > 3);
     assert_good(auditor);
     CPPUNIT_ASSERT(auditor.saw(0, jumped.attempt));
     jumped.writer.release();

@@ -137,8 +137,8 @@ class Numbering : public CppUnit::TestFixture {
     }
   }
 
-  // The state a process leaves that is killed between the swap of the control word and the recording of its entry.
-  void testHelperRecordsForAKilledOwner() {
+  // The state a process leaves that is killed between the swap of the control word and the recording of its entry; then `next` numbers.
+  static void helped_by(std::uint32_t next) {
     TestPlex plex(1, 2, small_shape(8));
     const SlotRef ref = place(plex, 2, 512);
     CPPUNIT_ASSERT_EQUAL(Sequence{1}, number_slot(*plex, 1, place(plex, 0, 0), 1).sequence);
@@ -146,10 +146,14 @@ class Numbering : public CppUnit::TestFixture {
     const PairWord old = pair_load(plex->control().word);
     CPPUNIT_ASSERT(pair_swap(plex->control().word, old, {old.low + (1 << 16), (tod_to_us(tod_from_us(5)) << 12) | 0}));
     CPPUNIT_ASSERT(entry_view(*plex, 2).state == EntryState::kFree);
-    CPPUNIT_ASSERT_EQUAL(Sequence{3}, number_slot(*plex, 1, place(plex, 0, 256), 1).sequence);
+    CPPUNIT_ASSERT_EQUAL(Sequence{3}, number_slot(*plex, next, place(plex, 0, 256), 1).sequence);
     const EntryView entry = entry_view(*plex, 2);
     CPPUNIT_ASSERT(entry.state == EntryState::kHeld && entry.sequence == 2 && entry.device == 0 && entry.slot == ref);
-    CPPUNIT_ASSERT_EQUAL(Sequence{2}, plex->device(0).last_sequence.load());
+    CPPUNIT_ASSERT_EQUAL(Sequence{next == 0 ? 3u : 2u}, plex->device(0).last_sequence.load());
+  }
+  void testHelperRecordsForAKilledOwner() {
+    helped_by(1);
+    helped_by(0);  // the device itself, before it stores its next `pending`
   }
 
   // A helper that slept since it read the control word finds the entry recorded, freed or used again, and changes nothing.

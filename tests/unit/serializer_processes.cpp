@@ -7,6 +7,7 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <csignal>
 #include <random>
 
@@ -21,6 +22,7 @@ using testing::KnownWrite;
 using testing::small_shape;
 using testing::TestPlex;
 
+constexpr std::uint64_t kPatience_us = 60'000'000;  // only a failure takes that long
 constexpr std::uint32_t kDevices = 8;
 constexpr std::uint32_t kSystems = 4;
 constexpr std::uint32_t kPerSystem = kDevices / kSystems;
@@ -174,14 +176,17 @@ class Processes : public CppUnit::TestFixture {
     for (std::uint32_t s = 0; s < kSystems; ++s) children[s] = start_system(plex, s, ledger, s);
     Auditor auditor(plex, kDevices);
     auditor.keep_unflushed();
-    const std::uint64_t end_us = monotonic_us() + 10'000'000;
-    while (auditor.seen() < 60000 && auditor.fault().empty() && monotonic_us() < end_us)
+    const std::uint64_t end_us = monotonic_us() + kPatience_us;
+    const auto all_wrote = [&] {
+      return std::all_of(std::begin(ledger->writes), std::end(ledger->writes), [](const auto& n) { return n > 1000; });
+    };
+    while ((auditor.seen() < 40000 || !all_wrote()) && auditor.fault().empty() && monotonic_us() < end_us)
       if (!auditor.step()) ::sched_yield();
     stop_all(auditor, children, ledger);
-    CPPUNIT_ASSERT(auditor.seen() >= 60000);
+    CPPUNIT_ASSERT(auditor.seen() >= 40000);
     std::uint64_t writes = 0;
     for (std::uint32_t s = 0; s < kSystems; ++s) {
-      CPPUNIT_ASSERT(ledger->writes[s] > 0);
+      CPPUNIT_ASSERT(ledger->writes[s] > 1000);
       writes += ledger->writes[s];
     }
     CPPUNIT_ASSERT_EQUAL(writes, auditor.seen());
@@ -199,8 +204,8 @@ class Processes : public CppUnit::TestFixture {
     Auditor auditor(plex, kDevices);
     auditor.keep_unflushed();
     unsigned kills = 0, voided = 0;
-    const std::uint64_t end_us = monotonic_us() + 4'000'000;
-    while (kills < 400 && auditor.fault().empty() && monotonic_us() < end_us) {
+    const std::uint64_t end_us = monotonic_us() + kPatience_us;
+    while (kills < 200 && auditor.fault().empty() && monotonic_us() < end_us) {
       const std::uint32_t victim = random() % kSystems;
       const std::uint64_t strike_us = monotonic_us() + random() % 4000;
       while (monotonic_us() < strike_us)
@@ -215,7 +220,7 @@ class Processes : public CppUnit::TestFixture {
       children[victim] = start_system(plex, victim, ledger, random());
     }
     stop_all(auditor, children, ledger);
-    CPPUNIT_ASSERT_MESSAGE(std::to_string(kills) + " kills", kills >= 100);
+    CPPUNIT_ASSERT_EQUAL(200u, kills);
     CPPUNIT_ASSERT(voided > 0);
     CPPUNIT_ASSERT_EQUAL(control_view(*plex).sequence, auditor.seen());
     CPPUNIT_ASSERT_EQUAL(auditor.seen(), plex->control().freed_through.load());
@@ -259,7 +264,7 @@ class Processes : public CppUnit::TestFixture {
     Auditor auditor(plex, kDevices);
     std::mt19937 random(8);
     const auto await_writes = [&](std::uint32_t system, std::uint64_t count) {
-      const std::uint64_t end_us = monotonic_us() + 10'000'000;
+      const std::uint64_t end_us = monotonic_us() + kPatience_us;
       while (ledger->writes[system] < count && auditor.fault().empty() && monotonic_us() < end_us)
         if (!auditor.step()) ::sched_yield();
       CPPUNIT_ASSERT_EQUAL(std::string(), auditor.fault());
@@ -316,7 +321,7 @@ class Processes : public CppUnit::TestFixture {
     for (std::uint32_t s = 0; s < kSystems; ++s) children[s] = start_system(plex, s, ledger, s);
     std::mt19937 random(9);
     pid_t& mover = children[kSystems];
-    for (int round = 0; round < 150; ++round) {
+    for (int round = 0; round < 80; ++round) {
       mover = fork_off(run_mover);
       const std::uint64_t strike_us = monotonic_us() + 500 + random() % 6000;
       while (monotonic_us() < strike_us) ::sched_yield();
@@ -355,14 +360,14 @@ class Processes : public CppUnit::TestFixture {
   void testBurialKilledAtAnyInstruction() {
     std::mt19937 random(10);
     unsigned cut_off = 0;
-    for (int round = 0; round < 20; ++round) {
+    for (int round = 0; round < 300 && cut_off < 10; ++round) {
       TestPlex plex(kSystems, kPerSystem, small_shape(kDevices, 16, 2048));
       SharedLedger ledger;
       Children children;
       children[0] = start_system(plex, 0, ledger, random());
       Auditor auditor(plex, kDevices);
       auditor.keep_unflushed();
-      const std::uint64_t end_us = monotonic_us() + 10'000'000;
+      const std::uint64_t end_us = monotonic_us() + kPatience_us;
       while (ledger->writes[0] < 400 && monotonic_us() < end_us) ::sched_yield();
       ::kill(children[0], SIGKILL);
       wait_for(children[0]);
@@ -397,7 +402,7 @@ class Processes : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_EQUAL(auditor.seen(), plex->control().freed_through.load());
       CPPUNIT_ASSERT_EQUAL(0u, plex.chunks_not_free());
     }
-    CPPUNIT_ASSERT_MESSAGE("no burial was cut off", cut_off > 0);
+    CPPUNIT_ASSERT_EQUAL_MESSAGE("burials cut off", true, cut_off >= 10);
   }
 };
 

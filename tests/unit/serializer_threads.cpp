@@ -145,17 +145,17 @@ class Threads : public CppUnit::TestFixture {
   // Each write has a track of its own. However the session is suspended and resumed, each write is in a token or in a map read after
   // a resumption; one that is in neither would never reach the secondary.
   void testNoChangeIsLostAcrossSuspensions() {
-    constexpr std::uint32_t kWriters = 3, kWrites = 14000, kSuspensions = 60;
+    constexpr std::uint32_t kWriters = 3, kWrites = 14000, kPhases = 120;  // active, suspended, active ...
     TestPlex plex(1, kWriters, small_shape(8));
     std::atomic<bool> stop{false};
-    std::atomic<unsigned> running{kWriters}, suspensions{0};
+    std::atomic<unsigned> running{kWriters}, phase{0};
     std::vector<std::thread> threads;
     for (std::uint32_t d = 0; d < kWriters; ++d)
       threads.emplace_back([&, d] {
         SlotWriter writer(*plex, d);
         std::vector<std::uint8_t> bytes;
         for (std::uint32_t i = 1; i <= kWrites; ++i) {
-          while (i > (suspensions + 1) * kWrites / kSuspensions) ::sched_yield();  // spread over the suspensions
+          while (i > (phase + 1) * kWrites / kPhases) ::sched_yield();  // each phase has its share
           const KnownWrite known{d, i};
           known.fill(bytes);
           for (;;) {  // kFull: the session resumed after prepare(); published again, as a track image would be
@@ -179,18 +179,23 @@ class Threads : public CppUnit::TestFixture {
         }
       }
     };
+    const auto let_them_write = [&] {
+      ++phase;
+      const std::uint64_t until_us = monotonic_us() + 2000;
+      while (running != 0 && monotonic_us() < until_us && TrackMap::changed(*plex, 0).count() < 20) ::sched_yield();
+    };
     while (running != 0) {
       auditor.step();
       CPPUNIT_ASSERT(suspend_session(*plex, SuspendReason::kOperator).changed);
-      ::sched_yield();
+      let_them_write();
       resume_and_collect();
-      ++suspensions;
+      let_them_write();
     }
     stop = true;
     for (auto& thread : threads) thread.join();
     auditor.step();
     CPPUNIT_ASSERT_EQUAL(std::string(), auditor.fault());
-    CPPUNIT_ASSERT(suspensions >= kSuspensions - 1);
+    CPPUNIT_ASSERT(phase >= kPhases - 1);
     for (std::uint32_t d = 0; d < kWriters; ++d)
       for (std::uint32_t i = 1; i <= kWrites; ++i)
         CPPUNIT_ASSERT_MESSAGE("device " + std::to_string(d) + " write " + std::to_string(i),
