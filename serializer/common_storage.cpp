@@ -2,22 +2,20 @@
 // so that a half-made segment is told from one being made.
 #include "serializer/common_storage.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/interprocess/mapped_region.hpp>
 #include <boost/interprocess/shared_memory_object.hpp>
-#include <cerrno>
 #include <cstring>
 #include <new>
 #include <random>
-#include <system_error>
 
 #include "serializer/check.h"
 #include "serializer/clock.h"
 #include "serializer/file_lock.h"
+#include "serializer/segment_file.h"
+#include "serializer/short_name.h"
 #include "serializer/storage_geometry.h"
 
 namespace afterimage {
@@ -33,55 +31,16 @@ struct CommonStorage::Impl {
 
 namespace {
 
+Status check_plex_name(const std::string& plex) {
+  if (is_short_name(plex)) return Status::ok();
+  return Status::error("Plex name '" + plex + "' is not 1 to 8 characters of A-Z 0-9 @ # $, the first no digit; choose one that is.");
+}
+
 using Opened = Result<std::unique_ptr<CommonStorage>>;
 
 Opened refuse(std::string text, Severity severity = Severity::kError) {
   return failed<std::unique_ptr<CommonStorage>>(Status::error(std::move(text), severity));
 }
-
-int descriptor(const bip::shared_memory_object& object) { return object.get_mapping_handle().handle; }
-
-std::string text_of_errno(int error) { return std::generic_category().message(error); }
-
-// Another may have removed the name and made a new segment under it since this one was opened.
-bool still_named(const bip::shared_memory_object& object, const std::string& name) {
-  try {
-    const bip::shared_memory_object now(bip::open_only, name.c_str(), bip::read_write);
-    struct stat mine {
-    }, theirs{};
-    if (::fstat(descriptor(object), &mine) != 0 || ::fstat(descriptor(now), &theirs) != 0) return false;
-    return mine.st_ino == theirs.st_ino && mine.st_dev == theirs.st_dev;
-  } catch (const bip::interprocess_exception&) {
-    return false;
-  }
-}
-
-Status owned_by_us(const bip::shared_memory_object& object, const std::string& name, std::uint64_t& bytes) {
-  struct stat facts {};
-  if (::fstat(descriptor(object), &facts) != 0)
-    return Status::error("Common storage " + name + " cannot be examined: " + text_of_errno(errno) + ".");
-  if (facts.st_uid != ::geteuid())
-    return Status::error("Common storage " + name + " belongs to user " + std::to_string(facts.st_uid) +
-                         ", not to the user of this program: run all programs of a plex under one user.");
-  bytes = static_cast<std::uint64_t>(facts.st_size);
-  return Status::ok();
-}
-
-// All pages now: a page that cannot be had later would be a SIGBUS in a guest's I/O.
-Status allocate_pages(int fd, const std::string& name, std::uint64_t bytes) {
-  if (::ftruncate(fd, 0) != 0) return Status::error("Common storage " + name + " cannot be emptied: " + text_of_errno(errno) + ".");
-  int error = 0;
-  do error = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes));
-  while (error == EINTR);
-  if (error == 0) return Status::ok();
-  if (::ftruncate(fd, 0) != 0) return Status::error("Common storage " + name + " cannot be emptied: " + text_of_errno(errno) + ".");
-  return Status::error("Common storage " + name + " needs " + std::to_string(bytes >> 20) +
-                           " MiB of the host's shared memory and did not get them (" + text_of_errno(error) +
-                           "): make /dev/shm larger or choose a smaller ring.",
-                       Severity::kSevere);
-}
-
-bool is_ready(const StorageHeader& header) { return header.ready.load(std::memory_order_acquire) == 1; }
 
 void copy_name(char* to, std::size_t size, std::string_view from) {
   std::memset(to, 0, size);
@@ -105,14 +64,6 @@ void initialise(std::uint8_t* base, const StorageGeometry& geometry, const Stora
   control.pace_limit_ms.store(kPaceLimit_ms);
   control.freeze_limit_ms.store(kFreezeLimit_ms);
   header->ready.store(1, std::memory_order_release);
-}
-
-Status check_plex_name(const std::string& plex) {
-  const auto letter = [](char c) { return (c >= 'A' && c <= 'Z') || c == '@' || c == '#' || c == '$'; };
-  bool good = !plex.empty() && plex.size() <= 8 && letter(plex.front());
-  for (const char c : plex) good = good && (letter(c) || (c >= '0' && c <= '9'));
-  if (good) return Status::ok();
-  return Status::error("Plex name '" + plex + "' is not 1 to 8 characters of A-Z 0-9 @ # $, the first no digit; choose one that is.");
 }
 
 }  // namespace
@@ -140,33 +91,13 @@ Result<std::unique_ptr<CommonStorage>> CommonStorage::make(std::unique_ptr<Impl>
   const auto geometry = geometry_for(shape);
   if (!geometry.good()) return {geometry.status, nullptr};
   const std::uint64_t bytes = geometry.value.total_bytes;
-  const Status allocated = allocate_pages(descriptor(impl->object), impl->name, bytes);
+  const Status allocated = allocate_segment(impl->object, impl->name, bytes);
   if (!allocated.good()) return {allocated, nullptr};
   impl->region = bip::mapped_region(impl->object, bip::read_write, 0, bytes);
   initialise(static_cast<std::uint8_t*>(impl->region.get_address()), geometry.value, shape);
   made = true;
   return attach(std::move(impl), bytes);
 }
-
-namespace {
-// Reads `ready` of a segment of unknown content; false if it is too short to have one.
-bool segment_is_ready(const bip::shared_memory_object& object, std::uint64_t bytes) {
-  if (bytes < sizeof(StorageHeader)) return false;
-  const bip::mapped_region region(object, bip::read_only, 0, sizeof(StorageHeader));
-  return is_ready(*static_cast<const StorageHeader*>(region.get_address()));
-}
-
-// Ours, but not finished: everything before `ready` is zero or as we write it. Anything else is another program's and is left alone.
-bool segment_is_unfinished(const bip::shared_memory_object& object, std::uint64_t bytes) {
-  if (bytes == 0) return true;
-  if (bytes < sizeof(StorageHeader)) return false;
-  const bip::mapped_region region(object, bip::read_only, 0, sizeof(StorageHeader));
-  const auto& header = *static_cast<const StorageHeader*>(region.get_address());
-  const char zero[sizeof kStorageMagic] = {};
-  if (header.ready.load() != 0) return false;
-  return std::memcmp(header.magic, zero, sizeof zero) == 0 || std::memcmp(header.magic, kStorageMagic, sizeof zero) == 0;
-}
-}  // namespace
 
 Result<std::unique_ptr<CommonStorage>> CommonStorage::create_or_open(const std::string& name, const StorageShape& shape) {
   const Status plex = check_plex_name(shape.plex);
@@ -178,12 +109,12 @@ Result<std::unique_ptr<CommonStorage>> CommonStorage::create_or_open(const std::
       auto impl = std::make_unique<Impl>();
       impl->name = name;
       impl->object = bip::shared_memory_object(bip::open_or_create, name.c_str(), bip::read_write, bip::permissions(0600));
-      const int fd = descriptor(impl->object);
+      const int fd = segment_descriptor(impl->object);
       const FileLock lock(fd);
       if (!lock.held()) return refuse("Common storage " + name + " is being made by another program that has stopped: resume or end it.");
-      if (!afterimage::still_named(impl->object, name)) continue;
+      if (!segment_still_named(impl->object, name)) continue;
       std::uint64_t bytes = 0;
-      const Status ours = owned_by_us(impl->object, name, bytes);
+      const Status ours = segment_bytes(impl->object, name, bytes);
       if (!ours.good()) return {ours, nullptr};
       if (!segment_is_unfinished(impl->object, bytes)) {
         auto opened = attach(std::move(impl), bytes);
@@ -210,12 +141,12 @@ Result<std::unique_ptr<CommonStorage>> CommonStorage::open(const std::string& na
     impl->name = name;
     impl->object = bip::shared_memory_object(bip::open_only, name.c_str(), bip::read_write);
     std::uint64_t bytes = 0;
-    Status ours = owned_by_us(impl->object, name, bytes);
+    Status ours = segment_bytes(impl->object, name, bytes);
     if (!ours.good()) return {ours, nullptr};
     if (!segment_is_ready(impl->object, bytes)) {
-      const FileLock lock(descriptor(impl->object));
+      const FileLock lock(segment_descriptor(impl->object));
       if (!lock.held()) return refuse("Common storage " + name + " is still being made by another program: try again.", Severity::kWarning);
-      ours = owned_by_us(impl->object, name, bytes);
+      ours = segment_bytes(impl->object, name, bytes);
       if (!ours.good()) return {ours, nullptr};
       if (segment_is_unfinished(impl->object, bytes))
         return refuse("Common storage " + name + " was not finished (its maker ended): start dsmd, which makes it anew.",
@@ -236,7 +167,7 @@ Result<std::unique_ptr<CommonStorage>> CommonStorage::open(const std::string& na
 bool CommonStorage::remove(const std::string& name) { return bip::shared_memory_object::remove(name.c_str()); }
 
 const std::string& CommonStorage::name() const { return impl_->name; }
-bool CommonStorage::still_named() const { return afterimage::still_named(impl_->object, impl_->name); }
+bool CommonStorage::still_named() const { return segment_still_named(impl_->object, impl_->name); }
 StorageHeader& CommonStorage::header() { return *reinterpret_cast<StorageHeader*>(impl_->base); }
 ControlBlock& CommonStorage::control() { return *reinterpret_cast<ControlBlock*>(impl_->base + impl_->geometry.control_offset); }
 const ControlBlock& CommonStorage::control() const {

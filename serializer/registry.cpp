@@ -8,6 +8,7 @@
 
 #include "serializer/file_lock.h"
 #include "serializer/process_identity.h"
+#include "serializer/short_name.h"
 
 namespace afterimage {
 namespace {
@@ -20,12 +21,6 @@ template <std::size_t kSize>
 void copy_text(char (&field)[kSize], std::string_view text) {
   std::memset(field, 0, kSize);
   std::memcpy(field, text.data(), std::min(text.size(), kSize));
-}
-
-bool is_name(std::string_view name) {
-  if (name.empty() || name.size() > 8) return false;
-  const auto letter = [](char c) { return (c >= 'A' && c <= 'Z') || c == '@' || c == '#' || c == '$'; };
-  return letter(name.front()) && std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
 }
 
 Status bad_name(const std::string& name) {
@@ -42,7 +37,7 @@ void set_name(SystemEntry& system, const std::string& name) {
 
 // With the lock held. The name is the last thing written of a new entry.
 Result<std::uint32_t> enter_system(CommonStorage& storage, const std::string& name) {
-  if (!is_name(name)) return failed<std::uint32_t>(bad_name(name));
+  if (!is_short_name(name)) return failed<std::uint32_t>(bad_name(name));
   if (const auto present = find_system(storage, name)) return result_of(*present);
   for (std::uint32_t i = 0; i < storage.system_count(); ++i) {
     if (storage.system(i).name[0] != 0) continue;

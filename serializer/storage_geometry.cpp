@@ -14,9 +14,6 @@ namespace afterimage {
 namespace {
 
 constexpr std::uint64_t kPageBytes = 4096;
-constexpr std::uint64_t kMaxEntries = 1ull << 26;
-constexpr std::uint64_t kMinEntries = 64;
-constexpr std::uint32_t kMaxChunkBytes = 64u << 20;  // a slot reference's offset has 20 bits of 64 bytes
 constexpr std::uint64_t kSmallestSlotBytes = sizeof(SlotHeader) + kUnitBytes;
 
 constexpr std::uint64_t up_to(std::uint64_t value, std::uint64_t unit) { return (value + unit - 1) / unit * unit; }
@@ -39,7 +36,7 @@ const char* fault_in_counts(const StorageGeometry& g) {
   if (g.device_count == 0 || g.device_count > kMaxDevices) return "the number of devices";
   if (g.chunk_bytes < kMinChunkBytes || g.chunk_bytes > kMaxChunkBytes || g.chunk_bytes % kPageBytes != 0) return "the chunk size";
   if (g.chunk_count < 2 || static_cast<std::uint64_t>(g.chunk_count) * g.chunk_bytes > kMaxRingBytes) return "the number of chunks";
-  if (g.sequence_entries < kMinEntries || g.sequence_entries > kMaxEntries || !std::has_single_bit(g.sequence_entries))
+  if (g.sequence_entries < kMinSequenceEntries || g.sequence_entries > kMaxSequenceEntries || !std::has_single_bit(g.sequence_entries))
     return "the number of sequence entries";
   if (g.sequence_entries < 2ull * g.device_count) return "the number of sequence entries";
   if (g.map_bytes == 0 || g.map_bytes % kUnitBytes != 0 || g.map_bytes > up_to(kMaxTracks / 8, kUnitBytes))
@@ -79,10 +76,10 @@ Result<StorageGeometry> geometry_for(const StorageShape& shape) {
   g.system_count = kMaxSystems;
   g.device_count = shape.devices != 0 ? shape.devices : kMaxDevices;
   const std::uint64_t wanted = shape.sequence_entries != 0 ? shape.sequence_entries : shape.ring_bytes / kSmallestSlotBytes;
-  if (wanted > kMaxEntries)
-    return bad("Common storage cannot hold " + std::to_string(wanted) + " sequence entries; the most is " + std::to_string(kMaxEntries) +
-               ".");
-  g.sequence_entries = std::bit_ceil(std::max<std::uint64_t>({wanted, kMinEntries, 2ull * g.device_count}));
+  if (wanted > kMaxSequenceEntries)
+    return bad("Common storage cannot hold " + std::to_string(wanted) + " sequence entries; the most is " +
+               std::to_string(kMaxSequenceEntries) + ".");
+  g.sequence_entries = std::bit_ceil(std::max<std::uint64_t>({wanted, kMinSequenceEntries, 2ull * g.device_count}));
   g.map_bytes = up_to(((shape.max_tracks != 0 ? shape.max_tracks : kMaxTracks / 8) + 7) / 8, kUnitBytes);
   place_parts(g);
   return result_of(g);

@@ -6,8 +6,6 @@
 namespace afterimage {
 namespace {
 
-constexpr std::uint32_t kMaxDigestBytes = 64;
-
 bool kind_is_known(TokenKind kind) {
   switch (kind) {
     case TokenKind::kWrite:

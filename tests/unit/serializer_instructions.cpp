@@ -10,6 +10,7 @@
 #include <random>
 #include <set>
 
+#include "serializer/consistency_clock.h"
 #include "serializer_auditor.h"
 #include "serializer_single_step.h"
 
@@ -92,6 +93,7 @@ class Instructions : public CppUnit::TestFixture {
   CPPUNIT_TEST(testVolumeSuspensionAtEachInstruction);
   CPPUNIT_TEST(testChunkTakenByAnotherAtEachInstruction);
   CPPUNIT_TEST(testFreeingAtEachInstruction);
+  CPPUNIT_TEST(testA10_ClockAdvancedAtEachInstruction);
   CPPUNIT_TEST_SUITE_END();
 
   static std::set<std::uint32_t> collect(TestPlex& plex, std::uint32_t device) {
@@ -381,6 +383,33 @@ class Instructions : public CppUnit::TestFixture {
       ASSERT_AT(auditor.saw(0, one.attempt) && auditor.saw(1, other.attempt));
       if (!between) break;
     }
+  }
+
+  // The consistency time moves in the middle of a write: numbered above the sequence it names, the write is stamped above the time.
+  void testA10_ClockAdvancedAtEachInstruction() {
+    TestPlex plex(1, 1, small_shape(8, 4, 256));
+    SmallWriter writer(plex, 0);
+    Auditor auditor(plex, 1);
+    SingleStep step;
+    std::uint64_t now_us = 1000;
+    unsigned above = 0, below = 0;
+    for (Visit visit;; visit.next()) {
+      writer.open();
+      Sequence through = 0;
+      now_us += 1000;
+      if (!step.interleave(
+              *visit, [&] { writer.finish(); }, [&] { through = advance_clock(*plex, tod_from_us(now_us)); }))
+        break;
+      ASSERT_AT(writer.last.outcome == NumberOutcome::kNumbered);
+      if (writer.last.sequence > through) {
+        ASSERT_AT(writer.last.tod > tod_from_us(now_us));
+        ++above;
+      } else {
+        ++below;
+      }
+      assert_good(auditor);
+    }
+    CPPUNIT_ASSERT(above > 0 && below > 0);
   }
 };
 
