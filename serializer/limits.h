@@ -12,7 +12,7 @@ inline constexpr std::uint32_t kMaxDevices = 1024;     // tapped devices in one 
 inline constexpr std::uint32_t kMaxTracks = 1u << 21;  // tracks of one volume (a 3390-54 has 982,800)
 inline constexpr std::uint32_t kUnitBytes = 64;        // slots are aligned to and measured in this
 inline constexpr std::uint32_t kMinChunkBytes = 256u << 10;
-inline constexpr std::uint32_t kMaxChunkBytes = 64u << 20;  // a slot reference's offset and length have 20 bits of kUnitBytes
+inline constexpr std::uint32_t kChunkBytesLimit = 64u << 20;  // a slot reference's offset and length have 20 bits of kUnitBytes
 inline constexpr std::uint32_t kDefaultChunkBytes = 256u << 10;
 inline constexpr std::uint64_t kDefaultRingBytes = 64ull << 20;
 inline constexpr std::uint64_t kMaxRingBytes = 4ull << 30;
@@ -28,7 +28,7 @@ inline constexpr std::uint32_t kFreezeLimit_ms = 120000;  // the longest a freez
 inline constexpr std::uint32_t kHeartbeat_ms = 500;
 
 static_assert(kMaxTokenData + 4096 <= kMinChunkBytes, "a chunk must hold the largest slot");
-static_assert(kMaxChunkBytes / kUnitBytes <= 1u << 20, "a slot reference reaches the end of its chunk");
+static_assert(kChunkBytesLimit / kUnitBytes <= 1u << 20, "a slot reference reaches the end of its chunk");
 static_assert(2ull * kMaxDevices <= kMaxSequenceEntries, "each device has its margin of entries");
 static_assert(kMaxTokenData + 65536 <= kMaxMessageBytes, "a message must hold the largest M2 field");
 

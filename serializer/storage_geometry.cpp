@@ -34,7 +34,7 @@ void place_parts(StorageGeometry& g) {
 const char* fault_in_counts(const StorageGeometry& g) {
   if (g.system_count == 0 || g.system_count > kMaxSystems) return "the number of systems";
   if (g.device_count == 0 || g.device_count > kMaxDevices) return "the number of devices";
-  if (g.chunk_bytes < kMinChunkBytes || g.chunk_bytes > kMaxChunkBytes || g.chunk_bytes % kPageBytes != 0) return "the chunk size";
+  if (g.chunk_bytes < kMinChunkBytes || g.chunk_bytes > kChunkBytesLimit || g.chunk_bytes % kPageBytes != 0) return "the chunk size";
   if (g.chunk_count < 2 || static_cast<std::uint64_t>(g.chunk_count) * g.chunk_bytes > kMaxRingBytes) return "the number of chunks";
   if (g.sequence_entries < kMinSequenceEntries || g.sequence_entries > kMaxSequenceEntries || !std::has_single_bit(g.sequence_entries))
     return "the number of sequence entries";
@@ -57,9 +57,9 @@ std::string bounded_text(const char* text, std::size_t most) { return {text, str
 
 Result<StorageGeometry> geometry_for(const StorageShape& shape) {
   const auto bad = [](const std::string& text) { return failed<StorageGeometry>(Status::error(text)); };
-  if (shape.chunk_bytes < kMinChunkBytes || shape.chunk_bytes > kMaxChunkBytes || shape.chunk_bytes % kPageBytes != 0)
+  if (shape.chunk_bytes < kMinChunkBytes || shape.chunk_bytes > kChunkBytesLimit || shape.chunk_bytes % kPageBytes != 0)
     return bad("Chunk size " + std::to_string(shape.chunk_bytes) + " of common storage is not a multiple of 4096 from " +
-               std::to_string(kMinChunkBytes) + " to " + std::to_string(kMaxChunkBytes) + "; choose one that is.");
+               std::to_string(kMinChunkBytes) + " to " + std::to_string(kChunkBytesLimit) + "; choose one that is.");
   if (shape.ring_bytes < 2ull * shape.chunk_bytes || shape.ring_bytes > kMaxRingBytes)
     return bad("Ring size " + std::to_string(shape.ring_bytes) + " of common storage is not from two chunks (" +
                std::to_string(2ull * shape.chunk_bytes) + ") to " + std::to_string(kMaxRingBytes) + " bytes; choose one that is.");
