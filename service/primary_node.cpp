@@ -288,7 +288,7 @@ void PrimaryNode::carry_out(PrimaryOutput output) {
     on_exception(exception->exception);
   } else if (std::holds_alternative<primary::Ended>(output)) {
     // The core is being stepped: it is replaced when that is over.
-    boost::asio::post(io_, [this] { finish_end(); });
+    boost::asio::post(io_, [this] { finish_end({}); });
   }
 }
 
@@ -458,8 +458,9 @@ void PrimaryNode::xend(bool drain, Respond respond) {
   seen_state_ = SessionState::kInactive;
   const Sequence last = control_view(*storage_).sequence;
   if (!drain) {
-    finish_end();
-    return respond({4, {message("DSMM105W", {session, std::to_string(last)})}});
+    const std::string line = message("DSMM105W", {session, std::to_string(last)});
+    finish_end(line);
+    return respond({4, {line}});
   }
   while (take_tokens(clock_tod())) {
   }
@@ -475,7 +476,7 @@ void PrimaryNode::xend(bool drain, Respond respond) {
   });
 }
 
-void PrimaryNode::finish_end() {
+void PrimaryNode::finish_end(const std::string& how) {
   ControlBlock& control = storage_->control();
   const Sequence last = control_view(*storage_).sequence;
   close_link();
@@ -488,7 +489,7 @@ void PrimaryNode::finish_end() {
   verification_ = {};
   if (Status saved = state_file_.save({settings_.mover.session, 0, 0, storage_->header().storage_id, false}); !saved)
     say_(message("DSMM114E", {settings_.mover.session, saved.text()}));
-  say_(message("DSMM104I", {settings_.mover.session, std::to_string(last)}));
+  say_(how.empty() ? message("DSMM104I", {settings_.mover.session, std::to_string(last)}) : how);
 }
 
 void PrimaryNode::begin_verification(const std::vector<std::uint32_t>& devices, bool at_start) {

@@ -101,7 +101,7 @@ class PrimaryNode {
   void on_message(std::vector<std::uint8_t>&& bytes);
   void on_exception(const Exception& exception);
   void suspend(SuspendReason reason, const std::string& why);
-  void finish_end();
+  void finish_end(const std::string& how);
   void make_core();
   void open_link();
   void close_link();

@@ -1,0 +1,120 @@
+# What is left after a site was lost: what the report can and cannot say (rows A20, A21, A22), and how the sites are used again.
+import re
+import shutil
+import unittest
+
+import checker
+import harness
+from harness import DSMCHAN, DSMD, SESSION, WITNESS, Plant, Workspace, wait_until
+from scenario import BankBase, assert_equal_once_idle, lost_list_problem, recovery_point, run_audit, start_mirrored_bank
+
+
+class AftermathTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        harness.need(DSMD, DSMCHAN, WITNESS)
+        cls.chance = harness.seeded("aftermath")
+        cls.prepared = BankBase()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.prepared.close()
+
+    def lose_site(self, plant):
+        """The mover of site A stands still while the guest goes on: what it writes then can never be known at site B. Then both are killed."""
+        plant.wait_writes(self.chance.randrange(500, 3000))
+        plant.dsmds["SITEA"].hold()
+        plant.wait_writes(self.chance.randrange(500, 2000))
+        for process in (plant.herculeses["SYSA"], plant.dsmds["SITEA"]):
+            process.kill()
+
+    def testA20_A21_BeyondBIsUnknownAndTheWitnessSawIt(self):
+        with Workspace("beyond") as workspace:
+            plant = Plant(workspace, prepared=self.prepared, heartbeat="60s", ring="64M")
+            first = start_mirrored_bank(plant)
+            self.lose_site(plant)
+            code, text = plant.ask("SITEB", f"F DSM,XRECOVER {SESSION} CHECK(YES)")
+            self.assertEqual(code, 0, text)
+            self.assertRegex(text, r"DSMO263I WRITES BEYOND\(\d+\) ARE NOT KNOWN AT THIS SITE")
+            plant.dsm("SITEB", f"F DSM,XRECOVER {SESSION}", accept=(0, 4))
+            report = plant.loss_report()
+            point_a, point_b = recovery_point(report)
+            self.assertRegex(report, r"BEYOND B: NOT KNOWN AT THIS SITE")
+            verdict = checker.check(plant.witness_file, plant.checker_volumes(), strict=True, total=point_a - first + 1)
+            print(f"  A={point_a} B={point_b}; the witness saw {verdict.writes} writes", flush=True)
+            self.assertEqual(verdict.problem, "")
+            self.assertEqual(lost_list_problem(report, plant, verdict, point_a, point_b), "")
+            self.assertGreater(verdict.writes, point_b - first + 1, "the witness saw nothing beyond B, so the test shows nothing")
+            self.assertGreater(int(plant.storage()["numbered"]), point_b)
+            run_audit(plant)
+
+    def testA22_DataHeldBehindAGapIsShownAndNotApplied(self):
+        """Hercules is stopped between the number of a write and its file; another volume's later write has its data at the secondary."""
+        with Workspace("held") as workspace:
+            plant = Plant(workspace, prepared=self.prepared, heartbeat="60s")
+            start_mirrored_bank(plant)
+            hercules = plant.herculeses["SYSA"]
+            for _ in range(400):
+                plant.wait_writes(self.chance.randrange(20, 400))
+                hercules.hold()
+                held = self.held_sequence(plant)
+                if held:
+                    break
+                hercules.release()
+            else:
+                self.fail("400 stops never left data behind a gap")
+            shown = plant.dsm("SITEB", f"F DSM,D PWQ,{SESSION},SEQ={held}")
+            self.assertRegex(shown, f"DATA HELD FOR TOKEN {held}, NOT APPLIED")
+            self.assertRegex(shown, r"(?m)^ *\+?[0-9A-F]{4,}\b.*[0-9A-F]{8}")
+            listed = plant.dsm("SITEB", f"F DSM,D PWQ,{SESSION},MAX=100")
+            self.assertRegex(listed, rf"(?m)^.*\b{held}\b.*\bCOMPLETE\b")
+            self.assertIn("INCOMPLETE", listed)
+            hercules.release()
+            hercules.quit()
+            assert_equal_once_idle(plant)
+
+    def held_sequence(self, plant):
+        """The number of a token whose data is at the secondary behind an incomplete one, or 0; what is on its way is waited for."""
+        numbered = int(plant.storage()["numbered"])
+        wait_until(lambda: re.search(rf"POINT B\({numbered}\)", plant.dsm("SITEB", f"F DSM,XQUERY {SESSION} STATUS")), 20, f"B to reach {numbered}")
+        listed = plant.dsm("SITEB", f"F DSM,D PWQ,{SESSION},MAX=200")
+        behind = False
+        for line in listed.splitlines():
+            if "INCOMPLETE" in line and re.match(r"\s*\d+ ", line):
+                behind = True
+            found = re.match(r"\s*(\d+) .*\bCOMPLETE\b", line)
+            if behind and found and "INCOMPLETE" not in line:
+                return int(found.group(1))
+        return 0
+
+    def test_both_sites_begin_anew_after_a_recovery(self):
+        with Workspace("anew") as workspace:
+            plant = Plant(workspace, prepared=self.prepared, heartbeat="60s")
+            start_mirrored_bank(plant)
+            self.lose_site(plant)
+            code, text = plant.ask("SITEB", f"F DSM,XEND {SESSION}")
+            self.assertEqual((code, "IMMEDIATE" in text), (8, True), text)
+            plant.dsm("SITEB", f"F DSM,XRECOVER {SESSION}", accept=(0, 4))
+            # A restarted mover of the recovered site keeps its hands off the images.
+            plant.dsmds["SITEB"].terminate()
+            plant.start_dsmd("SITEB")
+            self.assertIn("RECOVER", plant.dsm("SITEB", f"F DSM,XQUERY {SESSION} RECOVER"))
+            plant.dsm("SITEB", f"F DSM,XEND {SESSION} IMMEDIATE")
+            # The old primary comes back: its session is over, its volumes are copied from the site that has the data.
+            plant.start_dsmd("SITEA")
+            plant.dsm("SITEA", f"F DSM,XEND {SESSION} IMMEDIATE", accept=(0, 4))
+            for volume in plant.volumes:
+                shutil.copyfile(plant.image("SITEB", volume), plant.image("SITEA", volume))
+            plant.start_session()
+            hercules = plant.start_hercules(guest_deck=harness.guest(workspace, "bank"), modules=("dsmchan",))
+            hercules.command("ipl 00c")
+            hercules.wait_log(r"BANK COMMITTED=", 60)
+            hercules.quit()
+            assert_equal_once_idle(plant)
+            plant.dsm("SITEA", f"F DSM,XEND {SESSION}")
+            plant.dsm("SITEB", f"F DSM,XRECOVER {SESSION}", accept=(0, 4))
+            run_audit(plant)
+
+
+if __name__ == "__main__":
+    unittest.main()
