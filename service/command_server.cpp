@@ -9,6 +9,7 @@
 
 #include <boost/asio.hpp>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <set>
 
@@ -178,7 +179,8 @@ Result<Answer> ask_command_socket(const std::string& path, const std::string& li
     begin = end + 1;
   }
   if (!answer.lines.empty() && answer.lines.back().starts_with("RC=")) {
-    answer.return_code = std::atoi(answer.lines.back().c_str() + 3);
+    const std::string& last = answer.lines.back();
+    if (std::from_chars(last.data() + 3, last.data() + last.size(), answer.return_code).ec != std::errc()) answer.return_code = -1;
     answer.lines.pop_back();
   }
   if (!complete || answer.return_code < 0)

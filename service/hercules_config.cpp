@@ -41,8 +41,8 @@ std::string quoted_argument(const std::string& argument) {
 
 class Maker {
  public:
-  Maker(const Config& config, const SessionConfig& session, const SystemConfig& system, const RecoveryConfigRequest& request)
-      : config_(config), session_(session), system_(system), request_(request) {}
+  Maker(const SessionConfig& session, const SystemConfig& system, const RecoveryConfigRequest& request)
+      : session_(session), system_(system), request_(request) {}
 
   Result<RecoveryConfig> make() {
     out_ << "# Hercules configuration of the recovery site: session " << session_.name << ", system " << system_.name << " at site "
@@ -180,7 +180,6 @@ class Maker {
     return Status::ok();
   }
 
-  const Config& config_;
   const SessionConfig& session_;
   const SystemConfig& system_;
   const RecoveryConfigRequest& request_;
@@ -240,7 +239,7 @@ Result<RecoveryConfig> make_recovery_config(const Config& config, const Recovery
     return failed<Out>(Status::error("LOADPARM " + request.loadparm + " is not valid: it has 1 to 8 letters, digits and periods."));
   const auto system = choose_system(config, *session, request.system);
   if (!system.good()) return failed<Out>(system.status);
-  return Maker(config, *session, *system.value, request).make();
+  return Maker(*session, *system.value, request).make();
 }
 
 }  // namespace afterimage

@@ -145,7 +145,7 @@ Result<Acknowledgement> decode_acknowledgement(std::span<const std::uint8_t> bod
   Acknowledgement ack{get_u64(p), get_u64(p + 8), get_u64(p + 16), get_u64(p + 24), get_u64(p + 32)};
   Status status = check_acknowledgement(ack);
   if (!status.good()) return failed<Acknowledgement>(std::move(status));
-  return result_of(std::move(ack));
+  return result_of(ack);
 }
 
 Result<std::vector<std::uint8_t>> encode_exception(const Exception& exception) {

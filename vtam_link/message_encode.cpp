@@ -46,7 +46,7 @@ Result<Sizes> measure(const Message& message) {
     sizes.head += encoded_token_bytes(field.token);
     sizes.body += encoded_m2_bytes(field);
   }
-  return result_of(std::move(sizes));
+  return result_of(sizes);
 }
 
 // Lays out M1 and M2 behind the M0's place: runs of `head` between the pieces of borrowed data.

@@ -125,7 +125,7 @@ Result<DecodedToken> get_token(std::span<const std::uint8_t> bytes) {
   if (token.kind == TokenKind::kVerify) token.data_length = get_u32(p);
   Status status = check_token(token);
   if (!status.good()) return failed<DecodedToken>(std::move(status));
-  return result_of(std::move(out));
+  return result_of(out);
 }
 
 }  // namespace afterimage

@@ -5,7 +5,7 @@ import unittest
 
 import checker
 import harness
-from harness import DSMCHAN, DSMD, SESSION, WITNESS, Plant, Workspace, wait_until
+from harness import DSMCHAN, DSMD, SESSION, WITNESS, Plant, Workspace, bank_volumes, wait_until
 from scenario import BankBase, assert_equal_once_idle, lost_list_problem, recovery_point, run_audit, start_mirrored_bank
 
 
@@ -47,6 +47,18 @@ class AftermathTest(unittest.TestCase):
             self.assertGreater(verdict.writes, point_b - first + 1, "the witness saw nothing beyond B, so the test shows nothing")
             self.assertGreater(int(plant.storage()["numbered"]), point_b)
             run_audit(plant)
+
+    def testA27_AnS370GuestLosesItsSite(self):
+        with Workspace("s370") as workspace:
+            plant = Plant(workspace, volumes=bank_volumes(arch="370"), heartbeat="60s")
+            first = start_mirrored_bank(plant, arch="370")
+            self.lose_site(plant)
+            plant.dsm("SITEB", f"F DSM,XRECOVER {SESSION}", accept=(0, 4))
+            point_a, _ = recovery_point(plant.loss_report())
+            verdict = checker.check(plant.witness_file, plant.checker_volumes(), strict=True, total=point_a - first + 1)
+            print(f"  S/370: {verdict.text()}", flush=True)
+            self.assertEqual(verdict.problem, "")
+            run_audit(plant, arch="370")
 
     def testA22_DataHeldBehindAGapIsShownAndNotApplied(self):
         """Hercules is stopped between the number of a write and its file; another volume's later write has its data at the secondary."""

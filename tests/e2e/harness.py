@@ -59,35 +59,40 @@ class Volume:
     device: int
     system: str = "SYSA"
     file: str = ""  # below the sites' folders
+    type: str = "3390"
 
 
-def bank_volumes(systems=("SYSA",)):
+ARCHMODES = {"z": "z/Arch", "370": "S/370"}
+BANK_TYPES = {"z": "3390", "370": "3350"}
+
+
+def bank_volumes(systems=("SYSA",), arch="z"):
     """Three volumes for the bank of each system; the device numbers are the same in every system, the volsers are not."""
-    return [Volume(f"BNK{system[-1]}0{i + 1}", FIRST_DEVICE + i, system, f"bnk{system[-1].lower()}0{i + 1}.ckd")
+    return [Volume(f"BNK{system[-1]}0{i + 1}", FIRST_DEVICE + i, system, f"bnk{system[-1].lower()}0{i + 1}.ckd", BANK_TYPES[arch])
             for system in systems for i in range(3)]
 
 
-def blank_volume(path, volser, cylinders):
-    run("dasdinit", path, "3390", volser, cylinders)
+def blank_volume(path, volser, cylinders, device_type="3390"):
+    run("dasdinit", path, device_type, volser, cylinders)
 
 
 def make_volumes(folder, volumes, cylinders=BANK_CYLINDERS):
     for volume in volumes:
-        blank_volume(os.path.join(folder, volume.file), volume.volser, cylinders)
+        blank_volume(os.path.join(folder, volume.file), volume.volser, cylinders, volume.type)
 
 
 def bank_devices(folder, volumes, system):
-    return [(v.device, f"3390 {os.path.join(folder, v.file)}") for v in volumes if v.system == system]
+    return [(v.device, f"{v.type} {os.path.join(folder, v.file)}") for v in volumes if v.system == system]
 
 
-def guest(workspace, program, **definitions):
+def guest(workspace, program, arch="z", **definitions):
     """Builds a guest program; the path of what Hercules loads."""
-    name = f"{program}-{'-'.join(f'{k}{v}' for k, v in sorted(definitions.items()))}" if definitions else program
+    name = "-".join([program, arch] + [f"{k}{v}" for k, v in sorted(definitions.items())])
     out = workspace.path("guests", name + ".deck")
     if not os.path.exists(out):
         os.makedirs(os.path.dirname(out), exist_ok=True)
         defines = [part for key, value in definitions.items() for part in ("--define", f"{key}={value}")]
-        run(os.path.join(SAMPLES, "build-guest.sh"), program, *defines, out)
+        run(os.path.join(SAMPLES, "build-guest.sh"), program, "--arch", arch, *defines, out)
     return out
 
 
@@ -209,7 +214,7 @@ class Plant:
         for volume in self.volumes:
             secondary = s.get("secondary", {}).get(volume.volser, self.image("SITEB", volume))
             lines.append(f'    <volume volser="{volume.volser}" secvolser="{volume.volser}" system="{volume.system}"'
-                         f' device="{volume.device:04X}" type="3390" image={quoteattr(self.image("SITEA", volume))}'
+                         f' device="{volume.device:04X}" type="{volume.type}" image={quoteattr(self.image("SITEA", volume))}'
                          f' secondary={quoteattr(secondary)}/>')
         lines += ["  </session>", "</afterimage>"]
         return "\n".join(lines) + "\n"
@@ -268,14 +273,14 @@ class Plant:
 
     # ---- guests
 
-    def start_hercules(self, system="SYSA", modules=("dsmchan", "witness"), guest_deck=None, extra=(), site="SITEA", name=None):
+    def start_hercules(self, system="SYSA", modules=("dsmchan", "witness"), guest_deck=None, extra=(), site="SITEA", name=None, arch="z"):
         devices = bank_devices(self.sites[site].folder, self.volumes, system)
         if guest_deck:
             devices.insert(0, (READER, f"3505 {guest_deck} ebcdic eof"))
         number = list(self.systems).index(system)
         process = Hercules(self.workspace, name or system, devices, modules,
                            {"AFTERIMAGE_PLEX": self.plex, "WITNESS_FILE": self.witness_file,
-                            "WITNESS_SYSTEM": str(number)}, extra)
+                            "WITNESS_SYSTEM": str(number)}, extra, arch=ARCHMODES[arch])
         self.herculeses[system] = process
         return process.wait_ready()
 

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 
 from witness_log import WitnessLog
-from harness import READER, SESSION, Failure, Hercules, Workspace, bank_devices, bank_volumes, guest, make_volumes, wait_until
+from harness import ARCHMODES, READER, SESSION, Failure, Hercules, Workspace, bank_devices, bank_volumes, guest, make_volumes, wait_until
 
 AUDIT_PASSED = r"AUDIT PASSED.*"
 AUDIT_ENDED = r"AUDIT (PASSED|FAILED).*"
@@ -48,14 +48,14 @@ def guest_reader(plant, program):
     return guest(plant.workspace, program)
 
 
-def start_mirrored_bank(plant, system="SYSA", start_movers=True, modules=("dsmchan", "witness"), running=True, **definitions):
+def start_mirrored_bank(plant, system="SYSA", start_movers=True, modules=("dsmchan", "witness"), running=True, arch="z", **definitions):
     """Both movers, the session, Hercules with the bank IPLed (and, unless told, past its start); the first sequence number."""
     first = 1
     if start_movers:
         plant.start_dsmd("SITEB")
         plant.start_dsmd("SITEA")
         first = plant.start_session()
-    hercules = plant.start_hercules(system, modules, guest_deck=guest(plant.workspace, "bank", **definitions))
+    hercules = plant.start_hercules(system, modules, guest_deck=guest(plant.workspace, "bank", arch, **definitions), arch=arch)
     hercules.command(IPL)
     if running:
         hercules.wait_log(BANK_COMMITS, 60)
@@ -95,10 +95,10 @@ def assert_equal_once_idle(plant, timeout_s=30):
     wait_until(equal, timeout_s, lambda: "both sites to be equal; they differ: " + "; ".join(found), 0.2)
 
 
-def run_audit(plant, site="SITEB"):
+def run_audit(plant, site="SITEB", arch="z"):
     """IPLs audit on a site's volumes with a plain Hercules; returns its verdict line, fails unless it passed."""
     devices = bank_devices(plant.sites[site].folder, plant.volumes, "SYSA")
-    hercules = Hercules(plant.workspace, "AUDIT", [(READER, reader(guest(plant.workspace, "audit")))] + devices).wait_ready()
+    hercules = Hercules(plant.workspace, "AUDIT", [(READER, reader(guest(plant.workspace, "audit", arch)))] + devices, arch=ARCHMODES[arch]).wait_ready()
     hercules.command(IPL)
     verdict = hercules.wait_log(AUDIT_ENDED, 60).group(0)
     hercules.quit()
