@@ -40,9 +40,11 @@ if ! stage "install and build" 400 bash samples/prepare.sh clang-format clang-ti
   exit 1
 fi
 export AFTERIMAGE_BUILD=$build AFTERIMAGE_FULL=$full
+# The full figures: 25 site kills, every instruction of a write, 2000 seeds of the movers' simulation.
+[[ $full ]] && export AFTERIMAGE_EVERY_INSTRUCTION=1 AFTERIMAGE_SEEDS=2000
 stage "format" 20 check_format
 stage "house rules" 20 python3 tests/house_rules.py "$top"
-stage "unit tests" 120 run_tests -LE e2e
+stage "unit tests" "$([[ $full ]] && echo 600 || echo 120)" run_tests -LE e2e
 stage "end to end" "$([[ $full ]] && echo 1500 || echo 300)" run_tests -L e2e
 stage "clang-tidy" 240 check_tidy
 
