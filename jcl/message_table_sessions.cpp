@@ -71,6 +71,12 @@ constexpr MessageEntry kMessages[] = {
      "The verification continues.", "See DSMM122E."},
     {"DSMM124W", "SESSION <SESSION>: THE VERIFICATION IS STILL RUNNING", "The answer to VERIFY does not wait longer.",
      "The verification goes on; its result is in the log.", "Wait for DSMM121I or DSMM122E."},
+    {"DSMM125E", "SESSION <SESSION>: VERIFICATION INCOMPLETE, NOT ALL TRACKS COMPARED OF <VOLUMES>",
+     "Tracks of these volumes could not be read, or the volumes left the copy while they were compared (DSMC031E, DSMC010E or DSMC022W in "
+     "the "
+     "Hercules log). What was compared was equal.",
+     "The session goes on. After XSTART with COMPARE(YES) the volumes stay PND.",
+     "Correct what the Hercules log names. A volume that left the copy: XEND, copy, XSTART with COMPARE(YES); else enter VERIFY again."},
     {"DSMM190I", "DSM ENDED AT SITE <SITE>: <REASON>", "The started task ends in order (P DSM or a signal).",
      "Sessions stay as they are. At the primary, writes are recorded in common storage until it is full; then they are paced and the "
      "session is suspended.",

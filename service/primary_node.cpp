@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "channel/dasd_image.h"
 #include "jcl/message_catalogue.h"
@@ -24,6 +25,7 @@ constexpr std::uint64_t kIdlePoll_us = 50000;  // no session
 constexpr std::uint64_t kDeathCheck_us = 200000;
 constexpr unsigned kTokensPerPoll = 2048;  // bounds one turn of the loop
 constexpr std::uint64_t kCommandLimit_ms = 20000;
+constexpr unsigned kObjectionLimit = 5;  // to one place in the stream: sending it again does not help
 }  // namespace
 
 PrimaryNode::PrimaryNode(boost::asio::io_context& io, PrimaryNodeSettings settings, Say say)
@@ -56,6 +58,7 @@ Status PrimaryNode::start() {
 }
 
 void PrimaryNode::stop() {
+  lasts_.reset();
   timer_.cancel();
   close_link();
   if (registered_) unregister_mover(*storage_);
@@ -97,30 +100,58 @@ Status PrimaryNode::take_over_session() {
   auto loaded = state_file_.load();
   if (!loaded.good()) return loaded.status;
   const SessionMemory& memory = loaded.value;
+  seen_state_ = control_view(*storage_).state;
+  if (storage_->control().epoch.load() != 0) return continue_session(memory);
+  if (!memory.active) return Status::ok();
+  // Of the same storage: killed while the session began or ended, and it is not there any more.
+  if (memory.storage_id != storage_->header().storage_id) say_(message("DSMM117E", {memory.session}));
+  return state_file_.save({memory.session, 0, 0, memory.storage_id, false});
+}
+
+// A volume taken out of the configuration would go on being numbered, and its tokens would name volumes the session does not have.
+Status PrimaryNode::check_session_devices() {
+  const auto& field = storage_->control().session;
+  const std::string running(field, ::strnlen(field, sizeof field));
+  if (running != settings_.mover.session)
+    return Status::error("Session " + running + " runs in common storage, and the configuration has " + settings_.mover.session +
+                         ". Start dsmd with the configuration of " + running + " and end it (XEND), then change the configuration.");
+  for (std::uint32_t index = 0; index < storage_->device_count(); ++index) {
+    const DeviceEntry& device = storage_->device(index);
+    if (device.state.load() == static_cast<std::uint32_t>(DeviceState::kUnused) || (device.duplex.load() & kDuplex) == 0) continue;
+    if (std::find(devices_.begin(), devices_.end(), index) != devices_.end()) continue;
+    return Status::error("Volume " + volser_of_device(index) + " is in session " + running +
+                         ", which runs, and not in the configuration. Start dsmd with the volume in it and end the session (XEND), then " +
+                         "take it out.");
+  }
+  return Status::ok();
+}
+
+Status PrimaryNode::continue_session(const SessionMemory& memory) {
+  if (Status same = check_session_devices(); !same) return same;
   ControlBlock& control = storage_->control();
   const ControlView view = control_view(*storage_);
-  seen_state_ = view.state;
-  if (view.state == SessionState::kInactive && control.epoch.load() == 0) {
-    if (memory.active && memory.storage_id != storage_->header().storage_id) {
-      say_(message("DSMM117E", {memory.session}));
-      return state_file_.save({memory.session, 0, 0, memory.storage_id, false});
-    }
-    return Status::ok();
-  }
-  if (control.epoch.load() == 0) return Status::ok();
   std::vector<VolumeDescriptor> volumes;
   for (const auto& volume : settings_.volumes) volumes.push_back(volume.descriptor);
   const Sequence freed = control.freed_through.load();
+  // Without the state file: as if tokens of this session had been freed, so that a secondary that holds nothing is not established in
+  // the middle of it.
+  const bool remembered = memory.epoch == control.epoch.load() && memory.first_sequence != 0;
+  const Sequence first = remembered ? memory.first_sequence : std::max<Sequence>(freed, 1);
   taken_ = freed;
-  feed(clock_tod(), primary::Start{control.epoch.load(), volumes, memory.first_sequence, freed});
-  if (view.state == SessionState::kInactive) {
-    ending_ = true;  // XEND had begun
-    feed(clock_tod(), primary::End{});
-  }
+  feed(clock_tod(), primary::Start{control.epoch.load(), volumes, first, freed});
   say_(message("DSMM103I", {settings_.mover.session, std::to_string(view.sequence), std::to_string(view.sequence - freed)}));
   // The core must know every numbered token before a bind is answered: what it does not know it would take for lost.
   while (take_tokens(clock_tod())) {
   }
+  if (view.state == SessionState::kInactive) {  // XEND had begun
+    set_duplex(0);
+    ending_ = true;
+    if (!unreadable_) feed(clock_tod(), primary::End{});
+  }
+  // The comparison of an XSTART goes on: the modules still have their requests.
+  for (const std::uint32_t index : devices_)
+    if ((storage_->device(index).duplex.load() & kPending) != 0) verification_.devices.push_back(index);
+  verification_.running = verification_.at_start = !verification_.devices.empty();
   open_link();
   return Status::ok();
 }
@@ -131,6 +162,8 @@ void PrimaryNode::open_link() {
   handler.on_bound = [this](const BindResponse& response) { on_bound(response); };
   handler.on_message = [this](std::vector<std::uint8_t>&& bytes) { on_message(std::move(bytes)); };
   handler.on_down = [this](const std::string& reason) {
+    // A refusal is told once (DSML105E), and not again as a link that is down each time it is tried.
+    if (std::exchange(bind_refused_, false)) return feed(clock_tod(), primary::LinkDown{});
     if (core_->link_up() || reason != link_reason_) say_(message("DSML102W", {settings_.peer.lu, reason}));
     link_reason_ = reason;
     feed(clock_tod(), primary::LinkDown{});
@@ -149,13 +182,23 @@ void PrimaryNode::close_link() {
   if (!link_) return;
   link_->stop();
   link_.reset();
+  bind_refused_ = false;
   link_reason_ = "not started";
+}
+
+// The secondary will not take what it is offered, however often: the guests go on without it, and no link is tried until the session is
+// ended or dsmd started again.
+void PrimaryNode::stop_offering(const std::string& why) {
+  suspend(SuspendReason::kSecondary, why);
+  close_link();
+  link_reason_ = why;
+  feed(clock_tod(), primary::LinkDown{});
 }
 
 void PrimaryNode::arm(std::uint64_t delay_us) {
   timer_.expires_after(std::chrono::microseconds(delay_us));
-  timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) poll();
+  timer_.async_wait([this, lasts = std::weak_ptr(lasts_)](const boost::system::error_code& error) {
+    if (!error && !lasts.expired()) poll();
   });
 }
 
@@ -172,14 +215,16 @@ void PrimaryNode::poll() {
       const Sequence through = advance_clock(*storage_, now);
       if (through == taken_) feed(now, primary::ClockRead{through});
     }
-    if (core_->next_wakeup() <= now) feed(now, primary::Tick{});
+    // A clock set back must not silence the link: the secondary would take the primary for lost.
+    if (core_->next_wakeup() <= now || now < last_poll_) feed(now, primary::Tick{});
   }
+  last_poll_ = now;
   if (tod_to_us(now - last_death_check_) >= kDeathCheck_us) {
     last_death_check_ = now;
     look_for_deaths();
     look_at_verification();
   }
-  look_at_waiters(now);
+  look_at_waiters();
   const bool session = storage_->control().epoch.load(std::memory_order_relaxed) != 0;
   arm(moved ? kBusyPoll_us : session ? kQuietPoll_us : kIdlePoll_us);
 }
@@ -238,8 +283,8 @@ void PrimaryNode::look_for_deaths() {
       continue;
     }
     const bool clean = system.ended.load() != 0;
-    const std::vector<Sequence> voided = reader_->bury_system(index);
-    if (!clean) say_(message("DSMS110W", {name, std::to_string(pid), std::to_string(voided.size())}));
+    const Burial burial = bury_system(*storage_, index);
+    if (burial.done && !clean) say_(message("DSMS110W", {name, std::to_string(pid), std::to_string(burial.voided.size())}));
   }
 }
 
@@ -256,10 +301,10 @@ void PrimaryNode::look_for_state_changes() {
   }
 }
 
-void PrimaryNode::look_at_waiters(Tod now) {
+void PrimaryNode::look_at_waiters() {
   for (std::size_t i = 0; i < waiters_.size();) {
     Waiter& waiter = waiters_[i];
-    if (waiter.check(now >= waiter.deadline)) {
+    if (waiter.check(monotonic_us() >= waiter.deadline_us)) {
       waiters_.erase(waiters_.begin() + static_cast<std::ptrdiff_t>(i));
     } else {
       ++i;
@@ -268,7 +313,7 @@ void PrimaryNode::look_at_waiters(Tod now) {
 }
 
 void PrimaryNode::wait_for(std::uint64_t limit_ms, std::function<std::optional<Answer>(bool)> check) {
-  waiters_.push_back({clock_tod() + tod_from_us(limit_ms * 1000), std::move(check)});
+  waiters_.push_back({monotonic_us() + limit_ms * 1000, std::move(check)});
 }
 
 void PrimaryNode::feed(Tod now, PrimaryInput input) {
@@ -279,16 +324,22 @@ void PrimaryNode::carry_out(PrimaryOutput output) {
   if (auto* send = std::get_if<primary::Send>(&output)) {
     if (link_) link_->send(std::move(send->message));
   } else if (const auto* free = std::get_if<primary::Free>(&output)) {
+    objections_ = 0;
     storage_->control().acknowledged_through.store(free->through);
     reader_->free_through(free->through);
   } else if (const auto* drop = std::get_if<primary::DropLink>(&output)) {
     say_(message("DSML104E", {settings_.peer.lu, drop->reason}));
+    drop_reason_ = drop->reason;
     if (link_) link_->drop(drop->reason);
   } else if (const auto* exception = std::get_if<primary::ExceptionSeen>(&output)) {
     on_exception(exception->exception);
   } else if (std::holds_alternative<primary::Ended>(output)) {
-    // The core is being stepped: it is replaced when that is over.
-    boost::asio::post(io_, [this] { finish_end({}); });
+    // The core is being stepped: it is replaced when that is over, unless a command was faster.
+    boost::asio::post(io_, [this, lasts = std::weak_ptr(lasts_), epoch = storage_->control().epoch.load()] {
+      if (lasts.expired() || storage_->control().epoch.load() != epoch) return;
+      drained_epoch_ = epoch;
+      finish_end({});
+    });
   }
 }
 
@@ -296,11 +347,13 @@ void PrimaryNode::on_bound(const BindResponse& response) {
   if (!response.accepted) {
     if (response.reason != link_reason_) say_(message("DSML105E", {settings_.peer.lu, response.reason}));
     link_reason_ = response.reason;
+    bind_refused_ = true;
     return;
   }
   link_reason_.clear();
   say_(message("DSML101I", {settings_.mover.local_lu, settings_.peer.lu, response.product_version}));
   feed(clock_tod(), primary::LinkUp{response});
+  if (!core_->link_up()) stop_offering(drop_reason_);
 }
 
 void PrimaryNode::on_message(std::vector<std::uint8_t>&& bytes) {
@@ -317,14 +370,20 @@ void PrimaryNode::on_exception(const Exception& exception) {
     case ExceptionCode::kVerifyMismatch:
       ++verification_.differences;
       say_(message("DSMM123E", {settings_.mover.session, exception.text}));
+      // The next session may not begin without a compare; which track it is, only the text says.
+      for (const std::uint32_t index : verification_.devices) TrackMap::changed(*storage_, index).set(0);
       if (verification_.running && verification_.at_start) suspend(SuspendReason::kSecondary, "the sites were not equal at the start");
       return;
     case ExceptionCode::kVerifyDone:
       return;
     case ExceptionCode::kRecovered:
     case ExceptionCode::kRefused:
-      suspend(SuspendReason::kSecondary, exception.text);
+    case ExceptionCode::kMisaddressed:
+      stop_offering(exception.text);
       return;
+    case ExceptionCode::kContinuity:
+      if (++objections_ >= kObjectionLimit) return stop_offering(exception.text);
+      [[fallthrough]];
     default:
       say_(message("DSMM114E", {settings_.mover.session, exception.text}));
       return;
@@ -333,15 +392,32 @@ void PrimaryNode::on_exception(const Exception& exception) {
 
 void PrimaryNode::suspend(SuspendReason reason, const std::string& why) {
   const StateChange change = suspend_session(*storage_, reason);
-  if (!change.changed) return;
+  if (!change.changed) return say_(message("DSMM114E", {settings_.mover.session, why}));
   seen_state_ = SessionState::kSuspended;
   say_(message("DSMM113E", {settings_.mover.session, std::to_string(change.cut), text_of(reason), why}));
 }
 
+std::string PrimaryNode::volser_of_device(std::uint32_t index) {
+  const DeviceEntry& device = storage_->device(index);
+  return std::string(device.volser, ::strnlen(device.volser, sizeof device.volser));
+}
+
+// Its Hercules runs and did not take it (DSMC010E there): what is written to it is not seen.
+bool PrimaryNode::left_out_by_its_system(std::uint32_t index) {
+  const DeviceEntry& device = storage_->device(index);
+  return (device.duplex.load() & kVolumeSuspended) != 0 && device.state.load() != static_cast<std::uint32_t>(DeviceState::kOpen) &&
+         system_is_alive(*storage_, device.system_index);
+}
+
+// Also of volumes that are no longer in the configuration: they are in no session then.
 void PrimaryNode::set_duplex(std::uint32_t bits) {
-  for (const std::uint32_t index : devices_) {
+  for (std::uint32_t index = 0; index < storage_->device_count(); ++index) {
     DeviceEntry& device = storage_->device(index);
-    device.duplex.store(bits);
+    if (device.state.load() == static_cast<std::uint32_t>(DeviceState::kUnused)) continue;
+    const bool ours = std::find(devices_.begin(), devices_.end(), index) != devices_.end();
+    const std::uint32_t kept = left_out_by_its_system(index) ? std::uint32_t{kVolumeSuspended} : 0u;
+    device.duplex.store((ours ? bits : 0u) | kept);
+    if (kept != 0) continue;
     device.suspend_reason.store(0);
     device.suspended_at.store(0);
   }
@@ -359,12 +435,17 @@ Answer PrimaryNode::xstart(bool compare) {
               {message("DSMO130E", {session, "volume " + settings_.volumes[i].descriptor.volser + " was changed since the last session",
                                     "copy the volumes again and use COMPARE(YES)"})}};
   }
+  for (const std::uint32_t index : devices_) {
+    if (left_out_by_its_system(index))
+      return {8,
+              {message("DSMO130E", {session, "volume " + volser_of_device(index) + " is attached in its running Hercules and not tapped",
+                                    "see DSMC010E in the log there, correct it, detach the device and attach it again"})}};
+  }
   std::vector<VolumeDescriptor> volumes;
   for (std::uint32_t i = 0; i < settings_.volumes.size(); ++i) {
     const PrimaryVolume& volume = settings_.volumes[i];
     volumes.push_back(volume.descriptor);
     DeviceEntry& device = device_of(i);
-    TrackMap::changed(*storage_, devices_[i]).clear_all();
     if (device.state.load() == static_cast<std::uint32_t>(DeviceState::kOpen)) continue;
     const auto identity = file_identity(volume.image);
     if (!identity.good()) return {8, {message("DSMO130E", {session, identity.status.text(), "correct the configuration or the image"})}};
@@ -387,6 +468,7 @@ Answer PrimaryNode::xstart(bool compare) {
   taken_ = view.sequence;
   ending_ = false;
   unreadable_ = false;
+  objections_ = 0;
   feed(now, primary::Start{now, volumes, view.sequence + 1, 0});
   set_duplex(kDuplex | (compare ? kPending : 0u));
   change_session_state(*storage_, SessionState::kInactive, SessionState::kActive);
@@ -403,15 +485,20 @@ Answer PrimaryNode::xstart(bool compare) {
 
 void PrimaryNode::xsuspend(bool drain, Respond respond) {
   const std::string& session = settings_.mover.session;
-  const StateChange change = suspend_session(*storage_, SuspendReason::kOperator);
+  StateChange change = suspend_session(*storage_, SuspendReason::kOperator);
+  if (!change.changed) {  // a suspension lets the held writes of a freeze go on, as RUN does
+    change = change_session_state(*storage_, SessionState::kFrozen, SessionState::kSuspended);
+    if (change.changed) storage_->control().suspend_reason.store(static_cast<std::uint32_t>(SuspendReason::kOperator));
+  }
   if (!change.changed) return respond({8, {message("DSMO130E", {session, "it is not active", "XQUERY shows its state"})}});
   seen_state_ = SessionState::kSuspended;
   const std::string suspended = message("DSMM112W", {session, std::to_string(change.cut), "OPERATOR"});
   say_(suspended);
   if (!drain) return respond({0, {suspended}});
-  wait_for(kCommandLimit_ms, [this, respond, session, cut = change.cut](bool expired) -> std::optional<Answer> {
-    const bool drained = core_->last_acknowledgement().complete_through >= cut;
-    if (!drained && !expired) return std::nullopt;
+  wait_for(kCommandLimit_ms, [this, respond, session, cut = change.cut, epoch = epoch_now()](bool expired) -> std::optional<Answer> {
+    const bool ended = epoch_now() != epoch;
+    const bool drained = ended ? drained_epoch_ == epoch : core_->last_acknowledgement().complete_through >= cut;
+    if (!drained && !ended && !expired) return std::nullopt;
     respond({drained ? 0 : 4,
              {message("DSMM112W", {session, std::to_string(cut), "OPERATOR"}),
               message(drained ? "DSMM115I" : "DSMM116W", {session, std::to_string(cut)})}});
@@ -426,9 +513,10 @@ void PrimaryNode::freeze(Respond respond) {
   storage_->control().suspended_at.store(change.cut);
   seen_state_ = SessionState::kFrozen;
   say_(message("DSMM110I", {session, std::to_string(change.cut), std::to_string(settings_.freeze_limit_ms / 1000)}));
-  wait_for(kCommandLimit_ms, [this, respond, session, cut = change.cut](bool expired) -> std::optional<Answer> {
-    const bool drained = core_->last_acknowledgement().complete_through >= cut;
-    if (!drained && !expired) return std::nullopt;
+  wait_for(kCommandLimit_ms, [this, respond, session, cut = change.cut, epoch = epoch_now()](bool expired) -> std::optional<Answer> {
+    const bool ended = epoch_now() != epoch;
+    const bool drained = ended ? drained_epoch_ == epoch : core_->last_acknowledgement().complete_through >= cut;
+    if (!drained && !ended && !expired) return std::nullopt;
     respond({drained ? 0 : 4,
              {message("DSMM110I", {session, std::to_string(cut), std::to_string(settings_.freeze_limit_ms / 1000)}),
               message(drained ? "DSMM115I" : "DSMM116W", {session, std::to_string(cut)})}});
@@ -451,6 +539,10 @@ void PrimaryNode::xend(bool drain, Respond respond) {
   const std::string& session = settings_.mover.session;
   ControlBlock& control = storage_->control();
   if (control.epoch.load() == 0) return respond({8, {message("DSMO130E", {session, "it is not started", "XSTART starts it"})}});
+  if (drain && unreadable_)
+    return respond({8,
+                    {message("DSMO130E", {session, "a write in common storage is damaged and cannot be sent, so it cannot end with DRAIN",
+                                          "enter XEND IMMEDIATE and copy the volumes"})}});
   const bool was_suspended = control_view(*storage_).state == SessionState::kSuspended;
   for (const SessionState from : {SessionState::kActive, SessionState::kSuspended, SessionState::kFrozen})
     change_session_state(*storage_, from, SessionState::kInactive);
@@ -466,10 +558,11 @@ void PrimaryNode::xend(bool drain, Respond respond) {
   }
   ending_ = true;
   feed(clock_tod(), primary::End{});
-  wait_for(kCommandLimit_ms, [this, respond, session, last, was_suspended](bool expired) -> std::optional<Answer> {
-    const bool ended = storage_->control().epoch.load() == 0;
+  wait_for(kCommandLimit_ms, [this, respond, session, last, was_suspended, epoch = epoch_now()](bool expired) -> std::optional<Answer> {
+    const bool ended = epoch_now() != epoch;
     if (!ended && !expired) return std::nullopt;
-    Answer answer{ended ? 0 : 4, {message(ended ? "DSMM104I" : "DSMM106W", {session, std::to_string(last)})}};
+    const bool in_order = ended && drained_epoch_ == epoch;
+    Answer answer{in_order ? 0 : 4, {message(in_order ? "DSMM104I" : ended ? "DSMM105W" : "DSMM106W", {session, std::to_string(last)})}};
     if (was_suspended) answer.lines.push_back(message("DSMM107W", {session}));
     respond(std::move(answer));
     return Answer{};
@@ -481,6 +574,8 @@ void PrimaryNode::finish_end(const std::string& how) {
   const Sequence last = control_view(*storage_).sequence;
   close_link();
   make_core();
+  set_duplex(0);
+  for (const std::uint32_t index : verification_.devices) storage_->device(index).verify_request.store(0);
   reader_->free_through(last);
   taken_ = last;
   control.epoch.store(0);
@@ -507,23 +602,49 @@ void PrimaryNode::begin_verification(const std::vector<std::uint32_t>& devices, 
   say_(message("DSMM120I", {settings_.mover.session, std::to_string(devices.size())}));
 }
 
-// Published when every module has cleared its request; done when the secondary has applied (and so compared) all of it.
+// Every track of these volumes was found equal: only now is what was recorded as changed before forgotten. If the state of the session or
+// of a volume changes at that very moment, the maps may have lost a track, and say that any may have changed.
+void PrimaryNode::forget_changes(const std::vector<std::uint32_t>& devices) {
+  const ControlView before = control_view(*storage_);
+  if (before.state != SessionState::kActive) return;
+  for (const std::uint32_t index : devices) {
+    TrackMap::changed(*storage_, index).clear_all();
+    storage_->device(index).duplex.fetch_and(~std::uint32_t{kPending});
+  }
+  const ControlView after = control_view(*storage_);
+  if (after.state == before.state && after.generation == before.generation) return;
+  for (const std::uint32_t index : devices) {
+    for (std::uint32_t track = 0; track < storage_->device(index).tracks; ++track) TrackMap::changed(*storage_, index).set(track);
+  }
+}
+
+// Published when every module has cleared its request (or the volume has left the copy); done when the secondary has applied, and so
+// compared, all of it.
 void PrimaryNode::look_at_verification() {
   if (!verification_.running) return;
   if (verification_.done_after == 0) {
-    for (const std::uint32_t index : verification_.devices)
-      if (storage_->device(index).verify_request.load() != 0) return;
+    std::string missing;
+    for (const std::uint32_t index : verification_.devices) {
+      DeviceEntry& device = storage_->device(index);
+      const bool left = (device.duplex.load() & kVolumeSuspended) != 0;
+      if (device.verify_request.load() != 0 && !left) return;
+      if (left) device.verify_request.store(0);
+      if (left || device.verify_next.load() < device.verify_end.load()) missing += (missing.empty() ? "" : ", ") + volser_of_device(index);
+    }
+    verification_.not_compared = missing;
     verification_.done_after = std::max<Sequence>(control_view(*storage_).sequence, 1);
   }
   if (core_->last_acknowledgement().applied_through < verification_.done_after) return;
   verification_.running = false;
-  if (verification_.differences == 0) {
-    for (const std::uint32_t index : verification_.devices) storage_->device(index).duplex.fetch_and(~static_cast<std::uint32_t>(kPending));
-    say_(message("DSMM121I", {settings_.mover.session, std::to_string(verification_.done_after)}));
-  } else {
-    say_(message("DSMM122E",
-                 {settings_.mover.session, std::to_string(verification_.differences), std::to_string(verification_.done_after)}));
-  }
+  if (verification_.good()) forget_changes(verification_.devices);
+  say_(verification_result(verification_));
+}
+
+std::string PrimaryNode::verification_result(const Verification& done) const {
+  const std::string& session = settings_.mover.session;
+  if (done.good()) return message("DSMM121I", {session, std::to_string(done.done_after)});
+  if (done.differences == 0) return message("DSMM125E", {session, done.not_compared});
+  return message("DSMM122E", {session, std::to_string(done.differences), std::to_string(done.done_after)});
 }
 
 void PrimaryNode::verify(const std::vector<std::string>& volsers, Respond respond) {
@@ -546,14 +667,17 @@ void PrimaryNode::verify(const std::vector<std::string>& volsers, Respond respon
     return respond(
         {8, {message("DSMO130E", {session, "none of those volumes is in it", "XQUERY " + session + " VOLUME(ALL) names them"})}});
   begin_verification(devices, false);
-  wait_for(600000, [this, respond, session](bool expired) -> std::optional<Answer> {
-    if (verification_.running && !expired) return std::nullopt;
-    if (verification_.running)
+  wait_for(600000, [this, respond, session, epoch = epoch_now()](bool expired) -> std::optional<Answer> {
+    const bool stopped = epoch_now() != epoch || (seen_state_ == SessionState::kSuspended && verification_.done_after == 0);
+    if (verification_.running && !stopped && !expired) return std::nullopt;
+    if (stopped)
+      respond({8,
+               {message("DSMO130E", {session, "it was suspended or ended before everything was compared",
+                                     "compare the closed images with `dsm verify`"})}});
+    else if (verification_.running)
       respond({4, {message("DSMM124W", {session})}});
-    else if (verification_.differences == 0)
-      respond({0, {message("DSMM121I", {session, std::to_string(verification_.done_after)})}});
     else
-      respond({8, {message("DSMM122E", {session, std::to_string(verification_.differences), std::to_string(verification_.done_after)})}});
+      respond({verification_.good() ? 0 : 8, {verification_result(verification_)}});
     return Answer{};
   });
 }

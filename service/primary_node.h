@@ -75,7 +75,7 @@ class PrimaryNode {
 
  private:
   struct Waiter {
-    Tod deadline = 0;
+    std::uint64_t deadline_us = 0;  // monotonic
     std::function<std::optional<Answer>(bool expired)> check;
   };
   struct Verification {
@@ -83,10 +83,14 @@ class PrimaryNode {
     Sequence done_after = 0;  // known when every module has published its last digest
     std::uint64_t differences = 0;
     std::vector<std::uint32_t> devices;
+    std::string not_compared;  // volsers, when some tracks could not be read or a volume left the copy meanwhile
+    bool good() const { return differences == 0 && not_compared.empty(); }
   };
 
   Status define_devices();
   Status take_over_session();
+  Status continue_session(const SessionMemory& memory);
+  Status check_session_devices();
   void arm(std::uint64_t delay_us);
   void poll();
   bool take_tokens(Tod now);
@@ -94,20 +98,26 @@ class PrimaryNode {
   void look_for_deaths();
   void look_for_state_changes();
   void look_at_verification();
-  void look_at_waiters(Tod now);
+  void look_at_waiters();
   void feed(Tod now, PrimaryInput input);
   void carry_out(PrimaryOutput output);
   void on_bound(const BindResponse& response);
   void on_message(std::vector<std::uint8_t>&& bytes);
   void on_exception(const Exception& exception);
   void suspend(SuspendReason reason, const std::string& why);
+  void stop_offering(const std::string& why);
   void finish_end(const std::string& how);
   void make_core();
   void open_link();
   void close_link();
   void wait_for(std::uint64_t limit_ms, std::function<std::optional<Answer>(bool expired)> check);
   void begin_verification(const std::vector<std::uint32_t>& devices, bool at_start);
+  std::string verification_result(const Verification& done) const;
+  void forget_changes(const std::vector<std::uint32_t>& devices);
+  std::string volser_of_device(std::uint32_t index);
+  bool left_out_by_its_system(std::uint32_t index);
   void set_duplex(std::uint32_t bits);
+  std::uint64_t epoch_now() { return storage_->control().epoch.load(); }
   DeviceEntry& device_of(std::size_t volume);
 
   boost::asio::io_context& io_;
@@ -127,8 +137,12 @@ class PrimaryNode {
   std::array<std::uint32_t, kMaxSystems> joined_{};  // process of each system when it was last seen alive
   SessionState seen_state_ = SessionState::kInactive;
   Sequence taken_ = 0;
-  Tod last_death_check_ = 0;
-  bool ending_ = false, unreadable_ = false, registered_ = false;
+  Tod last_death_check_ = 0, last_poll_ = 0;
+  std::uint64_t drained_epoch_ = 0;  // of the last session that ended with everything acknowledged
+  std::string drop_reason_;          // of the core's last DropLink
+  unsigned objections_ = 0;          // of the secondary to the stream, since something was last freed
+  bool ending_ = false, unreadable_ = false, registered_ = false, bind_refused_ = false;
+  std::shared_ptr<const bool> lasts_ = std::make_shared<const bool>(true);  // held weakly by what is posted
 };
 
 }  // namespace afterimage

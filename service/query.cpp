@@ -14,6 +14,11 @@ namespace afterimage {
 
 namespace {
 
+// A session that is being ended is not INACTIVE before it has ended.
+OperatorState state_at_primary(const PrimaryFacts& facts) {
+  return facts.epoch != 0 && facts.state == SessionState::kInactive ? OperatorState::kSuspended : operator_state(facts.state);
+}
+
 unsigned next_report_number() {
   static unsigned number = 0;  // of this started task; the loop's thread only
   return ++number;
@@ -49,7 +54,7 @@ VolumeRow primary_row(PrimaryNode& node, std::uint32_t index, const PrimaryFacts
   row.device_type = volume.device_type;
   VolumeFacts state;
   state.role = SiteRole::kPrimary;
-  state.session = operator_state(facts.state);
+  state.session = state_at_primary(facts);
   state.established = facts.acknowledged.message_number != 0;
   const auto found =
       std::find_if(storage.devices.begin(), storage.devices.end(), [index](const DeviceFacts& device) { return device.volume == index; });
@@ -86,7 +91,7 @@ SessionFacts primary_session(PrimaryNode& node, const SessionConfig& session, co
   report.site = site.name;
   report.peer_site = session.secondary;
   report.role = SiteRole::kPrimary;
-  report.state = operator_state(facts.state);
+  report.state = state_at_primary(facts);
   report.epoch = facts.epoch;
   if (facts.state == SessionState::kSuspended || facts.state == SessionState::kFrozen) {
     report.stopped_at = facts.suspended_at;
@@ -240,7 +245,7 @@ Answer check_recovery(SecondaryNode& node, const SessionConfig& session, const S
 Answer active_primary(PrimaryNode& node, const SessionConfig& session, const SiteConfig& site) {
   const PrimaryFacts facts = node.facts();
   std::vector<std::string> lines = {"DSM AT SITE " + site.name + ", PRIMARY OF SESSION " + session.name + ", " +
-                                    std::string(state_name(operator_state(facts.state)))};
+                                    std::string(state_name(state_at_primary(facts)))};
   for (const SystemFacts& system : storage_display(node.storage()).systems)
     lines.push_back("SYSTEM " + system.name +
                     (system.alive ? " PROCESS " + std::to_string(system.pid) + " AFTERIMAGE " + system.product_version

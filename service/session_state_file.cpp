@@ -12,17 +12,29 @@
 
 namespace afterimage {
 
+namespace {
+Result<SessionMemory> damaged(const std::string& path) {
+  return failed<SessionMemory>(Status::error("The state file " + path +
+                                             " is damaged. Remove it: a session that is still in common storage goes on; after the loss of "
+                                             "common storage make the volumes equal and start with COMPARE(YES)."));
+}
+}  // namespace
+
 Result<SessionMemory> SessionStateFile::load() const {
   SessionMemory memory;
+  if (::access(path_.c_str(), F_OK) != 0 && errno == ENOENT) return result_of(memory);
   std::ifstream file(path_);
-  if (!file) return result_of(memory);
+  // A directory opens and cannot be read.
+  if (!file || file.peek() == std::ifstream::traits_type::eof()) {
+    if (::access(path_.c_str(), R_OK) == 0) return damaged(path_);
+    return failed<SessionMemory>(
+        Status::error("The state file " + path_ + " cannot be read: " + std::strerror(errno) + ". Correct its permissions."));
+  }
   std::map<std::string, std::string> values;
   std::string line;
   while (std::getline(file, line)) {
     const auto equals = line.find('=');
-    if (equals == std::string::npos)
-      return failed<SessionMemory>(
-          Status::error("The state file " + path_ + " is damaged. Remove it and start the session with COMPARE(YES)."));
+    if (equals == std::string::npos) return damaged(path_);
     values[line.substr(0, equals)] = line.substr(equals + 1);
   }
   const auto number = [&values](const char* name, std::uint64_t& into) {
@@ -33,8 +45,7 @@ Result<SessionMemory> SessionStateFile::load() const {
   std::uint64_t active = 0;
   if (!number("epoch", memory.epoch) || !number("first", memory.first_sequence) || !number("storage", memory.storage_id) ||
       !number("active", active))
-    return failed<SessionMemory>(
-        Status::error("The state file " + path_ + " is damaged. Remove it and start the session with COMPARE(YES)."));
+    return damaged(path_);
   memory.session = values["session"];
   memory.active = active != 0;
   return result_of(memory);
@@ -47,9 +58,12 @@ Status SessionStateFile::save(const SessionMemory& memory) const {
   const std::string fresh = path_ + ".new";
   const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
   bool good = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
-  const int saved = errno;
+  int saved = errno;
   if (fd >= 0) ::close(fd);
-  good = good && ::rename(fresh.c_str(), path_.c_str()) == 0;
+  if (good && ::rename(fresh.c_str(), path_.c_str()) != 0) {
+    saved = errno;
+    good = false;
+  }
   if (!good)
     return Status::error("The state file " + path_ + " cannot be written: " + std::strerror(saved) + ". Correct the site's directory.");
   const std::string directory = path_.substr(0, path_.find_last_of('/') + 1);
