@@ -22,6 +22,7 @@ namespace {
 constexpr std::size_t kMaxConnections = 32;
 constexpr std::size_t kMaxLine = 1024;  // the parser gives the sentence for what is over its own bound
 constexpr std::chrono::seconds kArrivalLimit{30};
+constexpr std::chrono::milliseconds kAcceptRetry{100};  // after accept failed, for example because file descriptors ran out
 
 std::string with_errno(const std::string& what) { return what + ": " + std::strerror(errno) + "."; }
 
@@ -53,30 +54,45 @@ struct CommandServer::Impl : std::enable_shared_from_this<CommandServer::Impl> {
     asio::steady_timer timer;
     asio::streambuf input{kMaxLine + 2};
     std::string output;
+    bool answered = false;
+
+    // For a client that sends nothing, or does not read its answer.
+    void close_after(std::chrono::seconds limit) {
+      timer.expires_after(limit);
+      timer.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+        boost::system::error_code ignored;
+        if (!error) self->socket.close(ignored);
+      });
+    }
   };
 
   Impl(asio::io_context& io_context, std::string socket_path, CommandHandler command_handler)
-      : io(io_context), acceptor(io_context), path(std::move(socket_path)), handler(std::move(command_handler)) {}
+      : io(io_context), acceptor(io_context), accept_retry(io_context), path(std::move(socket_path)), handler(std::move(command_handler)) {}
 
   void accept() {
     acceptor.async_accept([self = shared_from_this()](const boost::system::error_code& error, LocalSocket socket) {
-      if (error) return;
+      if (!self->bound || error == asio::error::operation_aborted) return;
+      if (error) return self->accept_later();
       if (self->connections.size() < kMaxConnections) self->serve(std::make_shared<Connection>(std::move(socket)));
       self->accept();
     });
   }
 
+  void accept_later() {
+    accept_retry.expires_after(kAcceptRetry);
+    accept_retry.async_wait([self = shared_from_this()](const boost::system::error_code& cancelled) {
+      if (!cancelled && self->bound) self->accept();
+    });
+  }
+
   void serve(const std::shared_ptr<Connection>& connection) {
     connections.insert(connection);
-    connection->timer.expires_after(kArrivalLimit);
-    connection->timer.async_wait([connection](const boost::system::error_code& error) {
-      boost::system::error_code ignored;
-      if (!error) connection->socket.close(ignored);
-    });
+    connection->close_after(kArrivalLimit);
     asio::async_read_until(connection->socket, connection->input, '\n',
                            [self = shared_from_this(), connection](const boost::system::error_code& error, std::size_t) {
                              connection->timer.cancel();
-                             if (error) {
+                             // A line that is too long goes on as far as it came: the parser says so.
+                             if (error && error != asio::error::not_found) {
                                self->connections.erase(connection);
                                return;
                              }
@@ -94,12 +110,15 @@ struct CommandServer::Impl : std::enable_shared_from_this<CommandServer::Impl> {
     std::weak_ptr<Impl> weak = shared_from_this();
     handler(line, [weak, connection, wants_code](Answer answer) {
       const auto self = weak.lock();
-      if (!self) return;
+      if (!self || connection->answered) return;
+      connection->answered = true;
       for (const auto& text : answer.lines) connection->output += text + "\n";
       if (wants_code) connection->output += "RC=" + std::to_string(answer.return_code) + "\n";
+      connection->close_after(kArrivalLimit);
       asio::async_write(connection->socket, asio::buffer(connection->output),
                         [self, connection](const boost::system::error_code&, std::size_t) {
                           boost::system::error_code ignored;
+                          connection->timer.cancel();
                           connection->socket.close(ignored);
                           self->connections.erase(connection);
                         });
@@ -108,6 +127,7 @@ struct CommandServer::Impl : std::enable_shared_from_this<CommandServer::Impl> {
 
   asio::io_context& io;
   asio::local::stream_protocol::acceptor acceptor;
+  asio::steady_timer accept_retry;
   std::string path;
   CommandHandler handler;
   std::set<std::shared_ptr<Connection>> connections;
@@ -128,7 +148,15 @@ Status CommandServer::start() {
   }
   if (errno == ENAMETOOLONG)
     return Status::error("The command socket's path " + path + " is too long (107 characters at most). Give the site a shorter directory.");
-  ::unlink(path.c_str());
+  // Only a socket that nobody listens at is a dead dsmd's; a stopped one with a full backlog, or another kind of file, is not.
+  const bool dead = errno == ECONNREFUSED;
+  struct stat about {};
+  if (::lstat(path.c_str(), &about) == 0) {
+    if (!dead || !S_ISSOCK(about.st_mode))
+      return Status::error("The command socket's path " + path + " is taken by something that is not a dead dsmd's socket. Remove it, or " +
+                           "end the dsmd that does not answer.");
+    ::unlink(path.c_str());
+  }
   boost::system::error_code error;
   impl_->acceptor.open(asio::local::stream_protocol(), error);
   // Connections must not be possible before the mode is right, hence the umask around bind.
@@ -147,6 +175,7 @@ Status CommandServer::start() {
 void CommandServer::stop() {
   boost::system::error_code ignored;
   impl_->acceptor.close(ignored);
+  impl_->accept_retry.cancel();
   for (const auto& connection : impl_->connections) connection->socket.close(ignored);
   impl_->connections.clear();
   if (impl_->bound) ::unlink(impl_->path.c_str());
@@ -161,12 +190,13 @@ Result<Answer> ask_command_socket(const std::string& path, const std::string& li
   ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   const std::string request = "!" + line + "\n";
   std::string text;
-  bool complete = ::send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size());
+  bool in_time = true;
+  bool more = ::send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size());
   char buffer[4096];
-  while (complete) {
+  while (more) {
     const ssize_t got = ::recv(fd, buffer, sizeof buffer, 0);
-    if (got == 0) break;
-    if (got < 0) complete = false;
+    more = got > 0 || (got < 0 && errno == EINTR);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) in_time = false;
     if (got > 0) text.append(buffer, static_cast<std::size_t>(got));
   }
   ::close(fd);
@@ -183,7 +213,10 @@ Result<Answer> ask_command_socket(const std::string& path, const std::string& li
     if (std::from_chars(last.data() + 3, last.data() + last.size(), answer.return_code).ec != std::errc()) answer.return_code = -1;
     answer.lines.pop_back();
   }
-  if (!complete || answer.return_code < 0)
+  if (in_time && answer.return_code < 0)
+    return failed<Answer>(Status::error("dsmd at " + path + " ended, or has too many commands under way, and gave no answer. Display its " +
+                                        "log; the command may still take effect."));
+  if (!in_time)
     return failed<Answer>(Status::error("dsmd at " + path + " did not answer within " + std::to_string(timeout_s) +
                                         " seconds. Display its log; the command may still take effect."));
   return result_of(std::move(answer));
