@@ -65,7 +65,7 @@ bool same_definition(const DeviceEntry& device, const DeviceDefinition& wanted) 
   return text_in(device.volser, sizeof device.volser) == wanted.volser && device.volume == wanted.volume &&
          device.device_type == wanted.device_type && device.cylinders == wanted.cylinders && device.heads == wanted.heads &&
          device.track_bytes == wanted.track_bytes && device.tracks == wanted.tracks &&
-         text_in(device.image_path, sizeof device.image_path) == wanted.image_path && (device.compressed.load() != 0) == wanted.compressed;
+         text_in(device.image_path, sizeof device.image_path) == wanted.image_path;
 }
 
 std::string device_text(const DeviceDefinition& wanted) {

@@ -224,6 +224,7 @@ class Registry : public CppUnit::TestFixture {
     changed.image_path = "other.ckd";
     const auto set = [&](DeviceState state) { plex->device(index).state = static_cast<std::uint32_t>(state); };
     set(DeviceState::kOpen);
+    plex->device(index).compressed = 1;  // as the module finds it when it opens a CCKD image; dsmd starts again all the same
     CPPUNIT_ASSERT(define_device(*plex, device_definition("HERC1", 0xA80)).good());
     CPPUNIT_ASSERT(has(define_device(*plex, changed).status, "is open"));
     set(DeviceState::kLost);
