@@ -32,6 +32,19 @@ const char* kept_elsewhere(const std::string& type) {
   return nullptr;
 }
 
+bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
+
+// The script for test certificates: where an installation has it, or the source tree around the build folder; else as the tree names it.
+std::string test_authority_script() {
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  for (const char* place : {"../share/afterimage/samples/make-test-ca.sh", "../../samples/make-test-ca.sh"}) {
+    const std::filesystem::path script = (folder / place).lexically_normal();
+    if (std::filesystem::exists(script, error)) return script.string();
+  }
+  return "samples/make-test-ca.sh";
+}
+
 class Adoption {
  public:
   explicit Adoption(const AdoptRequest& request) : request_(request) {}
@@ -109,6 +122,8 @@ class Adoption {
     session.name = request_.session;
     session.primary = request_.primary;
     session.secondary = request_.secondary;
+    // Freezing is final: a link that is down for seconds would cost a copy of all volumes. Who wants it says so.
+    session.failure.action = FailureAction::kNone;
     config.sessions = {session};
     images_ = request_.secondary_images.empty() ? config.sites[1].directory
                                                 : std::filesystem::absolute(request_.secondary_images).lexically_normal().string();
@@ -202,7 +217,7 @@ class Adoption {
 
   static std::string copy_command(const VolumeConfig& volume, const ImageLabel& label, const std::string& shadow) {
     if (label.compressed)
-      return "cckd2ckd -lfs " + shell_word(volume.image) + (shadow.empty() ? "" : " " + shell_word("sf=" + shadow)) + " " +
+      return "cckd2ckd -r -lfs " + shell_word(volume.image) + (shadow.empty() ? "" : " " + shell_word("sf=" + shadow)) + " " +
              shell_word(volume.secondary_image);
     const auto image = DasdImage::open(volume.image, OpenFor::kRead);
     if (!image.good() || image.value->files().size() == 1)
@@ -223,19 +238,30 @@ class Adoption {
     const SiteConfig &primary = c.sites[0], &secondary = c.sites[1];
     const std::string xml = shell_word(c.path);
     std::vector<std::string>& steps = report_.next_steps;
+    if (is_loopback(secondary.host))
+      report_.notes.push_back(
+          "Both sites are proposed on this machine. For two machines give --host HOST:PORT and --peer-host HOST:PORT, and take "
+          "afterimage.xml, the images, and of the certificates the authority's and the site's own to the other one, at the same paths.");
     steps.push_back("Add to " + request_.hercules + " before the first device statement:");
     steps.push_back("  LDMOD dsmchan");
     steps.push_back("  DSM PLEX " + c.plex + " SYSTEM " + request_.system);
     steps.push_back("With the guest down, copy the volumes to site " + secondary.name + " (they must be equal at the start):");
     steps.push_back("  mkdir -p " + shell_word(images_));
     for (const std::string& copy : copies_) steps.push_back("  " + copy);
-    steps.push_back("Make the sites' directories, and certificates for the LUs (a test authority; use your own for production):");
+    steps.push_back(
+        "Make the sites' directories, and certificates for the LUs (a test authority; use your own for production). The script is in "
+        "samples/ "
+        "of the source tree, and in share/afterimage/samples where Afterimage is installed:");
     steps.push_back("  mkdir -p " + shell_word(primary.directory) + " " + shell_word(secondary.directory));
-    steps.push_back("  make-test-ca.sh " + shell_word(certificates()) + " " + primary.lu + " " + secondary.lu);
-    steps.push_back("Start the data movers, the secondary site first, then Hercules, then the session:");
+    steps.push_back("  " + shell_word(test_authority_script()) + " " + shell_word(certificates()) + " " + primary.lu + " " + secondary.lu);
+    steps.push_back(
+        "Start the data movers (each stays in the foreground: a shell of its own, or the systemd unit), the secondary site first, then "
+        "Hercules. "
+        "At one site dsmd and Hercules run as the same user:");
     steps.push_back("  dsmd --config " + xml + " --site " + secondary.name);
     steps.push_back("  dsmd --config " + xml + " --site " + primary.name);
     steps.push_back("  hercules -f " + shell_word(request_.hercules));
+    steps.push_back("When Hercules has said DSMC011I for each volume, start the session; all are to be DUP in the end:");
     steps.push_back("  dsm --config " + xml + " --site " + primary.name + " 'F DSM,XSTART " + session().name + " COMPARE(YES)'");
     steps.push_back("  dsm --config " + xml + " --site " + primary.name + " 'F DSM,XQUERY " + session().name + "'");
   }

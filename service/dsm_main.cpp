@@ -22,15 +22,16 @@ constexpr const char* kUsage =
     R"(Usage: dsm [--config FILE] [--site NAME] COMMAND
   dsm 'F DSM,XQUERY'             an operator command (HELP lists them) to the dsmd of the site; ends with its return code
   dsm check                      checks the configuration; every mistake with its line and remedy
-  dsm adopt HERCULES.CNF [--output DIR] [--name value ...]
+  dsm adopt HERCULES.CNF [--output DIR] [--plex NAME] [--session NAME] [--system NAME] [--host HOST:PORT] [--peer-host HOST:PORT]
                                  reads a Hercules configuration, writes the XML of a plex that mirrors its volumes, says what to do next
   dsm verify IMAGE IMAGE         compares two images as volumes (records up to the end of each track); dsmd need not run
   dsm image PATH                 what a CKD image is: geometry, volser, whether it is fenced
-  dsm recovery-config SESSION [--from HERCULES.CNF] [--output FILE] [--loadparm TEXT]
-                                 writes the Hercules configuration of the recovery site and says how to start it
+  dsm recovery-config [SESSION] [--system NAME] [--from HERCULES.CNF] [--output FILE] [--loadparm TEXT]
+                                 writes the Hercules configuration of the recovery site (hercules-SYSTEM.cnf in the site's directory, or FILE;
+                                 - is standard output) and says how to start it
   dsm storage display|remove     common storage of the plex, also when its dsmd is dead
 The environment variables AFTERIMAGE_CONFIG and AFTERIMAGE_SITE may stand for the options. With one site whose dsmd runs on this machine,
---site may be left out.
+--site may be left out. Return codes: 0 done, 4 done with a warning (verify: not equal), 8 refused, 16 failed.
 )";
 
 constexpr int kCommandLimit_s = 900;
@@ -62,13 +63,18 @@ Result<Invocation> read_arguments(int argc, char** argv) {
       invocation.words.push_back(word);
       continue;
     }
-    const std::string name = word.substr(2);
+    const std::size_t equals = word.find('=');
+    const std::string name = word.substr(2, equals == std::string::npos ? equals : equals - 2);
     if (name == "help" || name == "version") {
       invocation.words.insert(invocation.words.begin(), word);
       continue;
     }
     if (std::find(known.begin(), known.end(), name) == known.end())
-      return failed<Invocation>(Status::error("option " + word + " is not known; dsm --help lists what there is."));
+      return failed<Invocation>(Status::error("option --" + name + " is not known; dsm --help lists what there is."));
+    if (equals != std::string::npos) {
+      invocation.options[name] = word.substr(equals + 1);
+      continue;
+    }
     if (i + 1 == argc) return failed<Invocation>(Status::error("option " + word + " needs a value."));
     invocation.options[name] = argv[++i];
   }
@@ -132,7 +138,8 @@ int check_configuration(const Invocation& invocation) {
 }
 
 int verify(const Invocation& invocation) {
-  if (invocation.words.size() != 3) return fail("verify needs two images: dsm verify IMAGE IMAGE.");
+  if (invocation.words.size() != 3)
+    return fail("verify compares two closed images: dsm verify IMAGE IMAGE. For a running session enter dsm 'F DSM,VERIFY session'.");
   auto result = verify_images(invocation.words[1], invocation.words[2], 20);
   if (!result.good()) return fail(result.status);
   for (const auto& line : verify_lines(result.value)) std::cout << line << "\n";
@@ -207,6 +214,17 @@ int adopt(const Invocation& invocation) {
   return 0;
 }
 
+// A configuration that was completed by hand is not replaced unless it was named.
+Status write_recovery_config(const RecoveryConfig& made, bool only_new) {
+  if (only_new && std::filesystem::exists(made.path))
+    return Status::error(made.path + " exists already and is not replaced: use it, remove it, or name another with --output.");
+  std::ofstream file(made.path, std::ios::trunc);
+  file << made.text;
+  file.close();
+  if (file) return Status::ok();
+  return Status::error("the Hercules configuration " + made.path + " cannot be written: name another with --output.");
+}
+
 int recovery_config(const Invocation& invocation) {
   auto config = configuration(invocation);
   if (!config.good()) return fail(config.status);
@@ -218,21 +236,20 @@ int recovery_config(const Invocation& invocation) {
   request.from = invocation.option("from");
   request.loadparm = invocation.option("loadparm");
   const std::string output = invocation.option("output");
-  request.output_path = output.empty() ? "hercules.cnf" : output;
+  const bool to_standard_output = output == "-";
+  request.output_path = to_standard_output ? std::string() : output;
   auto made = make_recovery_config(config.value, request);
   if (!made.good()) return fail(made.status);
-  if (output.empty()) {
+  if (to_standard_output) {
     std::cout << made.value.text;
-  } else {
-    std::ofstream file(output, std::ios::trunc);
-    file << made.value.text;
-    file.close();
-    if (!file) return fail("the Hercules configuration " + output + " cannot be written.");
+  } else if (Status written = write_recovery_config(made.value, output.empty()); !written) {
+    return fail(written);
   }
   // The configuration itself may be on standard output: what a person reads goes beside it.
-  std::ostream& people = output.empty() ? std::cerr : std::cout;
+  std::ostream& people = to_standard_output ? std::cerr : std::cout;
   for (const auto& note : made.value.notes) people << note << "\n";
-  people << "Start it with: " << made.value.command << "\n";
+  if (to_standard_output) return people << "Put it into a file, and start it with: hercules -f FILE\n", 0;
+  people << made.value.path << " is written. Start it with: " << made.value.command << "\n";
   return 0;
 }
 
@@ -248,7 +265,7 @@ int dispatch(int argc, char** argv) {
   if (verb == "--help" || verb == "help") return std::cout << kUsage, 0;
   if (verb == "--version") return std::cout << "dsm (Afterimage) " << AFTERIMAGE_VERSION << "\n", 0;
   if (verb == "check") return check_configuration(invocation);
-  if (verb == "verify" && invocation.words.size() == 3) return verify(invocation);
+  if (verb == "verify") return verify(invocation);
   if (verb == "image") return describe_image(invocation);
   if (verb == "storage") return storage(invocation);
   if (verb == "adopt") return adopt(invocation);

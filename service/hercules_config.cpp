@@ -54,8 +54,15 @@ class Maker {
     if (made) made = write_remaining();
     if (!made) return failed<RecoveryConfig>(made);
     result_.text = out_.str();
-    const std::filesystem::path output =
-        std::filesystem::absolute(request_.output_path.empty() ? "hercules.cnf" : request_.output_path).lexically_normal();
+    const std::filesystem::path output = std::filesystem::absolute(request_.output_path).lexically_normal();
+    std::error_code error;
+    if (!from.empty() && std::filesystem::equivalent(from, output, error))
+      return failed<RecoveryConfig>(
+          Status::error(output.string() + " is the configuration to start from: name another file with --output."));
+    result_.path = output.string();
+    if (copied_units_)
+      note("Readers, printers, tapes and consoles were copied as they were: files they name are sought in " +
+           output.parent_path().string() + " unless their paths are absolute.");
     result_.command = "cd " + shell_word(output.parent_path().string()) + " && hercules -f " + shell_word(output.filename().string());
     return result_of(std::move(result_));
   }
@@ -146,6 +153,7 @@ class Maker {
   Status copy_devices(const HerculesStatement& statement) {
     const bool ours = std::ranges::any_of(statement.devices, [&](const HerculesDevice& device) { return is_ours(device); });
     if (!ours && !is_disk(statement.devices[0])) {
+      copied_units_ = true;
       out_ << statement.text << "\n";
       return Status::ok();
     }
@@ -186,7 +194,7 @@ class Maker {
   RecoveryConfig result_;
   std::ostringstream out_;
   std::set<std::uint16_t> written_;
-  bool loadparm_written_ = false;
+  bool loadparm_written_ = false, copied_units_ = false;
 };
 
 bool is_loadparm(const std::string& text) {
@@ -239,7 +247,10 @@ Result<RecoveryConfig> make_recovery_config(const Config& config, const Recovery
     return failed<Out>(Status::error("LOADPARM " + request.loadparm + " is not valid: it has 1 to 8 letters, digits and periods."));
   const auto system = choose_system(config, *session, request.system);
   if (!system.good()) return failed<Out>(system.status);
-  return Maker(*session, *system.value, request).make();
+  RecoveryConfigRequest complete = request;
+  if (complete.output_path.empty())
+    complete.output_path = config.site(session->secondary)->directory + "/hercules-" + system.value->name + ".cnf";
+  return Maker(*session, *system.value, complete).make();
 }
 
 }  // namespace afterimage

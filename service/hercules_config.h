@@ -16,11 +16,12 @@ struct RecoveryConfigRequest {
   std::string system;       // whose devices; "" = the session's only system
   std::string from;         // the primary's Hercules configuration; "" = what the <system> states, if that can be read, else none
   std::string loadparm;     // "" = as in `from`
-  std::string output_path;  // where the caller will write the text: named in the command
+  std::string output_path;  // where the caller will write the text; "" = hercules-SYSTEM.cnf in the secondary site's directory
 };
 
 struct RecoveryConfig {
   std::string text;                // the whole configuration file
+  std::string path;                // where it is to stand: absolute, and never the configuration it was made from
   std::string command;             // what to type to start it
   std::vector<std::string> notes;  // sentences: what was left out or changed, and why
 };

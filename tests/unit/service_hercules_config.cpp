@@ -53,6 +53,7 @@ class ServiceHerculesConfig : public CppUnit::TestFixture {
   CPPUNIT_TEST(testRecoveryConfigurationFromThePrimarys);
   CPPUNIT_TEST(testA27_HerculesStartsWithTheRecoveryConfiguration);
   CPPUNIT_TEST(testStandardRecoveryConfigurationStartsToo);
+  CPPUNIT_TEST(testTheRecoveryConfigurationHasAPlaceOfItsOwn);
   CPPUNIT_TEST(testRecoveryRefusals);
   CPPUNIT_TEST_SUITE_END();
 
@@ -60,6 +61,10 @@ class ServiceHerculesConfig : public CppUnit::TestFixture {
     Config config;
     config.directory = directory.path();
     config.plex = "DSMPLEX";
+    config.sites.resize(2);
+    config.sites[0].name = "SITEA";
+    config.sites[1].name = "SITEB";
+    config.sites[1].directory = directory / "siteb";
     config.systems = {{"SYSA", "SITEA", ""}};
     SessionConfig session;
     session.name = "DALLAS";
@@ -163,7 +168,23 @@ class ServiceHerculesConfig : public CppUnit::TestFixture {
     };
     CPPUNIT_ASSERT(noted("Device 0A82 (3390) is not mirrored") && noted("Device 0B00 (3370)") && noted("Option sf=shadow of device 0A80") &&
                    noted("Option ro of device 0A81"));
+    CPPUNIT_ASSERT(noted("files they name are sought in " + (directory / "site b") + " unless"));
     CPPUNIT_ASSERT_EQUAL("cd '" + (directory / "site b") + "' && hercules -f hercules.cnf", made.value.command);
+  }
+
+  void testTheRecoveryConfigurationHasAPlaceOfItsOwn() {
+    TemporaryDirectory directory;
+    write_text(directory / "primary.cnf", "ARCHMODE z/Arch\n0A80 3390 a1.ckd\n");
+    const Config config = config_of(directory);
+    RecoveryConfigRequest request;
+    request.from = directory / "primary.cnf";
+    const auto made = make_recovery_config(config, request);
+    CPPUNIT_ASSERT_MESSAGE(made.status.text(), made.good());
+    CPPUNIT_ASSERT_EQUAL(config.site("SITEB")->directory + "/hercules-SYSA.cnf", made.value.path);
+    CPPUNIT_ASSERT_MESSAGE(made.value.command, has(made.value.command, "hercules -f hercules-SYSA.cnf"));
+    request.output_path = request.from;
+    const auto refused = make_recovery_config(config, request);
+    CPPUNIT_ASSERT_MESSAGE(refused.status.text(), !refused.good() && has(refused.status.text(), "is the configuration to start from"));
   }
 
   void testA27_HerculesStartsWithTheRecoveryConfiguration() {
