@@ -28,7 +28,6 @@ using namespace afterimage;
 
 namespace {
 
-constexpr unsigned kBurialPatience_ms = 10'000;  // for dsmd to clean up after our predecessor, before a volume is opened
 const std::uint32_t kNoDuplex = 0;
 
 void suspend_on_check(const char* expression, const char* file, int line) {
@@ -90,6 +89,7 @@ void tap_start(const TapHost* host) {
     TapModule& module = tap_module();
     module.host = host;
     module.stopping.store(false);
+    module.open_patience_until_us.store(0);
     set_check_handler(suspend_on_check);
     tap_log("DSMC004I DSMCHAN " AFTERIMAGE_VERSION " LOADED");
     Result<TapSettings> from = tap_settings_from(getenv("AFTERIMAGE_PLEX"), getenv("AFTERIMAGE_SYSTEM"), getenv("AFTERIMAGE_STORAGE"));
@@ -150,7 +150,7 @@ void tap_opened(TapDevice* device, const TapFacts* facts) {
       tap_log("DSMC013E DEVICE " + device_text(device->device_number) + " CANNOT BE MIRRORED: MORE THAN " +
               std::to_string(kMaxTappedDevices) + " DEVICES ARE OPEN IN THIS HERCULES; IT WORKS UNMIRRORED");
     }
-    if (tap_module().current.load() == nullptr) attach_storage(kBurialPatience_ms);
+    if (tap_module().current.load() == nullptr) attach_storage_at_open();
     bind_device(*device, BindWhen::kAtOpen);
     device->open.store(true);
   });

@@ -13,6 +13,8 @@ extern "C" {
 
 typedef struct TapDevice TapDevice;
 
+#define TAP_MAX_DEVICES 256 /* in one Hercules */
+
 /* The only thing a channel program pays for on a device that is in no session: one relaxed load through `duplex`, which is never null. */
 typedef struct TapFast {
   const uint32_t* duplex;

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ namespace afterimage {
 namespace {
 
 constexpr std::uint64_t kAnswerLimit_us = 10'000'000;
+constexpr timeval kSendLimit{2, 0};
 constexpr std::size_t kLongestLine = 4096;
 
 const char* state_name(SessionState state) {
@@ -57,7 +59,9 @@ class Connection {
     if (path.empty() || path.size() >= sizeof address.sun_path) return false;
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
     fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    return fd_ >= 0 && connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    // A stopped dsmd accepts nothing: once its queue is full, connect would wait for ever, and Hercules's console with it.
+    return fd_ >= 0 && setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &kSendLimit, sizeof kSendLimit) == 0 &&
+           connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   }
   bool send_all(const std::string& text) {
     std::size_t sent = 0;

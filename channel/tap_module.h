@@ -14,7 +14,7 @@
 
 namespace afterimage {
 
-inline constexpr unsigned kMaxTappedDevices = 256;  // in one Hercules
+inline constexpr unsigned kMaxTappedDevices = TAP_MAX_DEVICES;
 
 struct TapModule {
   const TapHost* host = nullptr;
@@ -25,6 +25,8 @@ struct TapModule {
   std::atomic<TapAttachment*> current{nullptr};
   std::atomic<bool> stopping{false};
   std::atomic<unsigned> open_devices{0};
+  // Until when volumes being opened wait for a burial (monotonic microseconds; 0 = none was opened unattached yet).
+  std::atomic<std::uint64_t> open_patience_until_us{0};
   // When this Hercules first saw the present freeze (monotonic microseconds; 0 = the session is not frozen).
   std::atomic<std::uint64_t> frozen_since_us{0};
 };

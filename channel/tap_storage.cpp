@@ -10,6 +10,7 @@ namespace afterimage {
 namespace {
 
 constexpr unsigned kRetryStep_ms = 100;
+constexpr std::uint64_t kOpenPatience_us = 10'000'000;
 
 std::mutex& attaching() {
   static auto* mutex = new std::mutex;
@@ -71,6 +72,13 @@ void attach_storage(unsigned patience_ms) {
   module.attachments.push_back(std::move(result.value));
   module.current.store(module.attachments.back().get());
   say_once("DSMC006I ATTACHED TO PLEX " + settings.plex + " AS SYSTEM " + settings.system);
+}
+
+void attach_storage_at_open() {
+  const std::uint64_t now = monotonic_us();
+  std::uint64_t until = 0;
+  if (tap_module().open_patience_until_us.compare_exchange_strong(until, now + kOpenPatience_us)) until = now + kOpenPatience_us;
+  if (now < until) attach_storage(static_cast<unsigned>((until - now) / 1000));
 }
 
 bool storage_was_replaced() {

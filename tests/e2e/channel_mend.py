@@ -107,6 +107,28 @@ class Mend(unittest.TestCase):
         hercules.quit()
         self.assert_replay_equals()
 
+    def testDsmdThatDoesNotCleanUpDelaysAStartOnce(self):
+        self.prepare()
+        others = [Volume(self.workspace, f"MND10{n}", DEVICE + n, "3390", 1) for n in range(1, 4)]
+        for other in others:
+            self.plex.define(other)
+        statements = [volume.statement() for volume in [self.volume, *others]]
+        hercules = Hercules(self.workspace, "first", statements, self.plex.environment)
+        for number in range(4):
+            hercules.wait_log(f"DSMC011I DEVICE {DEVICE + number:04X} IS TAPPED")
+        hercules.kill()
+        mover = Process(self.workspace, "mover", [TOKEN_DUMP, self.plex.segment, "mourn", "SYSA", "20000"])
+        mover.wait_log("registered")
+        # Four patiences one after the other would be more than the start is given.
+        hercules = Hercules(self.workspace, "second", statements, self.plex.environment)
+        self.assertIsNone(mover.child.poll(), "the mover had cleaned up before the start was over")
+        hercules.run_guest(self.short_guest())
+        # A volume that was used meanwhile is not taken for the one that was left; the others are.
+        hercules.wait_log("DSMC010E DEVICE 0A80 IS NOT MIRRORED: IT WAS WRITTEN TO BEFORE IT COULD BE TAPPED", 40)
+        for number in range(1, 4):
+            hercules.wait_log(f"DSMC011I DEVICE {DEVICE + number:04X} IS TAPPED")
+        self.assertEqual(hercules.quit(), 0)
+
     def testDetachWhileVerifying(self):
         self.prepare()
         hercules = self.start()
@@ -225,7 +247,13 @@ class Mend(unittest.TestCase):
         hercules.quit()
 
     def testVerificationRunsBesideTheGuest(self):
-        self.prepare(cylinders=3)
+        self.verify_beside_guest(compressed=False)
+
+    def testVerificationOfCckdRunsBesideTheGuest(self):
+        self.verify_beside_guest(compressed=True)
+
+    def verify_beside_guest(self, compressed):
+        self.prepare(compressed, cylinders=3)
         hercules = self.start()
         hercules.wait_log(TAPPED)
         hercules.start_guest(endless_writer(tracks=2, pause=200_000))
@@ -258,7 +286,7 @@ class Mend(unittest.TestCase):
                 connection, _ = listener.accept()
                 with connection:
                     asked.append(connection.makefile().readline())
-                    connection.sendall(br"DSMO001I FIRST LINE\n(?:.*\n)*?DSMO002I SECOND LINE")  # the status lines of dyngui may come between
+                    connection.sendall(b"DSMO001I FIRST LINE\nDSMO002I SECOND LINE")
 
             thread = threading.Thread(target=answer)
             thread.start()
@@ -270,6 +298,31 @@ class Mend(unittest.TestCase):
         hercules.ask("dsm xquery dallas", "DSMC042E NO ANSWER: DSMD CANNOT BE REACHED")
         hercules.ask("version", "Hercules Version")
         hercules.quit()
+
+    def testPanelGoesOnWhenStoppedDsmdAcceptsNothing(self):
+        self.prepare()
+        path = self.workspace.path("command")
+        self.plex.do("socket", path)
+        waiting = []
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen(0)
+            full = False
+            while not full:  # as the commands given while it is stopped fill its queue
+                waiting.append(socket.socket(socket.AF_UNIX))
+                waiting[-1].setblocking(False)
+                try:
+                    waiting[-1].connect(path)
+                except BlockingIOError:
+                    full = True
+            hercules = self.start()
+            hercules.wait_log(TAPPED)
+            hercules.ask("dsm xquery dallas", "DSMC042E NO ANSWER: DSMD CANNOT BE REACHED")
+            hercules.ask("version", "Hercules Version")
+            hercules.run_guest(self.short_guest())
+            self.assertEqual(hercules.quit(), 0)
+        for one in waiting:
+            one.close()
 
 
 if __name__ == "__main__":
