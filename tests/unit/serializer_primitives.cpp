@@ -95,7 +95,7 @@ class Primitives : public CppUnit::TestFixture {
 
   void testCrcInstructionEqualsTable() {
     std::mt19937 random(2);
-    std::vector<std::uint8_t> bytes(300);
+    std::vector<std::uint8_t> bytes(2600);  // more than three rounds of pieces side by side
     for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random());
     for (std::size_t from = 0; from < 9; ++from)
       for (std::size_t size = 0; size + from <= bytes.size(); ++size)
