@@ -74,8 +74,17 @@ static struct TapWrapped* find_or_add(DEVBLK* dev) {
 
 static int in_session(const struct TapWrapped* w) { return __atomic_load_n(w->fast->duplex, __ATOMIC_RELAXED) != 0; }
 
+static int on_cpu_thread(void) {
+  const TID me = thread_id();
+  for (int i = 0; i < sysblk.hicpu; ++i)
+    if (sysblk.regs[i] != NULL && equal_threads(sysblk.cputid[i], me)) return 1;
+  return 0;
+}
+
+/* With several CPUs dev->regs alone may be wrong: the CPU that ends one SSCH clears it, without a lock, when another's is already on its
+   way on the same device. A CPU thread taken for a device thread would be held, and its watchdog would leave `held` raised for ever. */
 static TapPlace place_of(const DEVBLK* dev) {
-  if (dev->regs == NULL) return TAP_PLACE_THREAD;
+  if (dev->regs == NULL) return on_cpu_thread() ? TAP_PLACE_CPU : TAP_PLACE_THREAD;
   return dev->syncio_active ? TAP_PLACE_CPU_REDRIVE : TAP_PLACE_CPU;
 }
 
@@ -399,6 +408,9 @@ static int wrapped_init(DEVBLK* dev, int argc, char* argv[]) {
   if (w != NULL) {
     w->registered = &registered[type];
     tap_before_open(w->tap, argc > 0 ? argv[0] : NULL);
+  } else {
+    logmsg("DSMC013E DEVICE %4.4X CANNOT BE MIRRORED: MORE THAN %d DEVICES ARE OPEN IN THIS HERCULES; IT WORKS UNMIRRORED\n", dev->devnum,
+           TAP_MAX_DEVICES);
   }
   dev->hnd = previous[type];
   const int rc = (dev->hnd->init)(dev, argc, argv);

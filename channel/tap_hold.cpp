@@ -77,12 +77,12 @@ Held hold_for_freeze(TapDevice& device, bool heed_leave) {
   return result;
 }
 
-Held hold_for_room(TapDevice& device, bool heed_leave) {
+Held hold_for_room(TapDevice& device, bool heed_leave, std::uint32_t bytes) {
   TapBinding& binding = *device.binding;
   const std::uint64_t before = device.held_us;
   const std::uint64_t began = monotonic_us();
   Held result = Held::kGoOn;
-  while (binding.writer.prepare() != SlotRoom::kReady) {
+  while (binding.writer.prepare(bytes) != SlotRoom::kReady) {
     device.held_us = before + (monotonic_us() - began);
     if (device.held_us >= limit_us(binding.storage.control().pace_limit_ms.load(), kPaceLimit_ms)) {
       suspend_for_room(device, device.held_us);

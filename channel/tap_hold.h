@@ -13,8 +13,9 @@ enum class Held : std::uint8_t {
 // Waits while the session is frozen, at most the freeze limit (then the session is suspended, with a message).
 // `heed_leave`: give up when the channel program must be left; a write already made is never left.
 Held hold_for_freeze(TapDevice& device, bool heed_leave);
-// Waits until the writer has room, at most the pace limit in one channel program (then the session is suspended, with a message).
-Held hold_for_room(TapDevice& device, bool heed_leave);
+// Waits until the writer has room for `bytes`, at most the pace limit in one channel program (then the session is suspended, with a
+// message).
+Held hold_for_room(TapDevice& device, bool heed_leave, std::uint32_t bytes);
 // For the tap's thread: ends a freeze whose limit is over though nobody waits.
 void end_freeze_over_limit(TapAttachment& attachment);
 // The session or the volume is suspended because it cannot be followed any more, with a message.

@@ -19,7 +19,7 @@ bool send_track(TapDevice& device, std::uint32_t track, std::string& why) {
     const Published outcome = publish_image(device, track, {image, device.track_bytes});
     if (outcome == Published::kNumbered || outcome == Published::kRecorded) return true;
     device.held_us = 0;
-    const Held held = outcome == Published::kFrozen ? hold_for_freeze(device, false) : hold_for_room(device, false);
+    const Held held = outcome == Published::kFrozen ? hold_for_freeze(device, false) : hold_for_room(device, false, device.track_bytes);
     if (held == Held::kMustLeave) {
       why = "HERCULES IS SHUTTING DOWN";
       return false;

@@ -51,7 +51,7 @@ Published finish(TapDevice& device) {
 Published publish(TapDevice& device, const Token& begun, std::uint32_t track, std::span<const std::uint8_t> bytes) {
   SlotWriter& writer = device.binding->writer;
   if (outcome_now(device.binding->storage, device.binding->device) == NumberOutcome::kFrozen) return Published::kFrozen;
-  if (writer.prepare() != SlotRoom::kReady) return Published::kFull;
+  if (writer.prepare(static_cast<std::uint32_t>(bytes.size())) != SlotRoom::kReady) return Published::kFull;
   writer.begin(begun);
   const std::uint32_t heads = std::max(device.heads, 1u);
   writer.set_record(static_cast<std::uint16_t>(track / heads), static_cast<std::uint16_t>(track % heads), 0);
@@ -115,7 +115,7 @@ TapGate pass_gate(TapDevice& device, std::uint8_t ccw_code, TapPlace place) {
     room = (!frozen || place == TAP_PLACE_CPU) && device.binding->writer.prepare(largest_write(device)) == SlotRoom::kReady;
     if (room || place == TAP_PLACE_CPU) break;
     if (place == TAP_PLACE_CPU_REDRIVE) return TAP_GATE_REDRIVE;
-    const Held held = frozen ? hold_for_freeze(device, true) : hold_for_room(device, true);
+    const Held held = frozen ? hold_for_freeze(device, true) : hold_for_room(device, true, largest_write(device));
     if (held == Held::kMustLeave) return TAP_GATE_LEAVE;
   }
   open_capture(device, ccw_code, room);
@@ -150,7 +150,7 @@ TapEnd number_capture(TapDevice& device, TapPlace place) {
       record_only(device, "A WRITE WAS MADE WHERE IT COULD NEITHER BE HELD NOR NUMBERED; ITS TRACKS ARE RECORDED AS CHANGED");
       break;
     }
-    const Held held = outcome == Published::kFrozen ? hold_for_freeze(device, false) : hold_for_room(device, false);
+    const Held held = outcome == Published::kFrozen ? hold_for_freeze(device, false) : hold_for_room(device, false, device.track_bytes);
     if (held == Held::kMustLeave) {
       record_only(device, "THE DEVICE WAS CLOSED WITH A WRITE NOT YET NUMBERED; ITS TRACKS ARE RECORDED AS CHANGED");
       break;
