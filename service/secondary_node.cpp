@@ -72,7 +72,11 @@ Status SecondaryNode::start() {
   };
   handler.on_message = [this](std::vector<std::uint8_t>&& bytes) { feed(secondary::MessageArrived{std::move(bytes)}); };
   handler.on_drained = [this] { drop_if_told(); };
-  handler.on_refused = [this](const std::string& reason) { say_(message("DSML107W", {reason})); };
+  handler.on_refused = [this](const std::string& reason) {
+    // A primary that is refused tries again without end: DSML106W has said it.
+    if (!link_reason_.empty() && reason.find(link_reason_) != std::string::npos) return;
+    say_(message("DSML107W", {reason}));
+  };
   handler.on_down = [this](const std::string& reason) {
     if (reason != link_reason_) say_(message("DSML102W", {settings_.peer_lu, reason}));
     link_reason_ = reason;
@@ -122,6 +126,7 @@ Status SecondaryNode::replay() {
 void SecondaryNode::stop() {
   if (stopped_) return;
   stopped_ = true;
+  core_lasts_.reset();
   timer_.cancel();
   if (listener_) listener_->stop();
   journal_worker_.reset();  // finishes what was begun; what was not acknowledged the primary still holds
@@ -130,8 +135,8 @@ void SecondaryNode::stop() {
 
 void SecondaryNode::tick() {
   timer_.expires_after(kTick);
-  timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error || stopped_) return;
+  timer_.async_wait([this, lasts = std::weak_ptr(core_lasts_)](const boost::system::error_code& error) {
+    if (error || lasts.expired()) return;
     if (core_->next_wakeup() <= clock_tod()) feed(secondary::Tick{});
     look_at_failures();
     drop_if_told();
@@ -156,6 +161,12 @@ void SecondaryNode::look_at_failures() {
   if (output.action == LossAction::kRecover) recover([](const Answer&) {});
 }
 
+std::function<void()> SecondaryNode::while_it_lasts(std::function<void()> then) const {
+  return [lasts = std::weak_ptr(core_lasts_), then = std::move(then)] {
+    if (!lasts.expired()) then();
+  };
+}
+
 void SecondaryNode::feed(SecondaryInput input) {
   for (SecondaryOutput& output : core_->step(clock_tod(), std::move(input))) carry_out(std::move(output));
 }
@@ -178,17 +189,20 @@ void SecondaryNode::carry_out(SecondaryOutput output) {
     if (!applier_) {
       if (Status opened = open_images(); !opened) return disk_error(opened.text(), false);
     }
-    image_worker_->submit([this] {
-      if (Status fenced = applier_->establish(); !fenced) boost::asio::post(io_, [this, text = fenced.text()] { disk_error(text, false); });
-    });
+    auto fenced = std::make_shared<Status>();
+    image_worker_->submit([this, fenced] { *fenced = applier_->establish(); }, while_it_lasts([this, fenced] {
+                            if (!*fenced) disk_error(fenced->text(), false);
+                          }));
     say_(message("DSMM130I", {settings_.mover.session, std::to_string(established->volumes.size())}));
   } else if (const auto* complete = std::get_if<secondary::RecoveryComplete>(&output)) {
     recovery_complete(complete->report);
   } else if (const auto* ended = std::get_if<secondary::Ended>(&output)) {
     say_(message("DSMM132I", {settings_.mover.session, std::to_string(ended->last)}));
   } else if (const auto* stopped = std::get_if<secondary::Stopped>(&output)) {
-    say_(message("DSMM133S", {settings_.mover.session, stopped->reason}));
+    const std::string line = message("DSMM133S", {settings_.mover.session, stopped->reason});
+    say_(line);
     drop_when_told(stopped->reason);
+    answer_recovery({8, {line}});
   }
 }
 
@@ -197,12 +211,12 @@ void SecondaryNode::drop_when_told(const std::string& reason) {
   if (!listener_) return;
   if (listener_->queued_bytes() == 0) return listener_->drop(reason);
   drop_reason_ = reason;
-  drop_deadline_ = clock_tod() + tod_from_us(1000000);
+  drop_deadline_us_ = monotonic_us() + 1000000;
 }
 
 void SecondaryNode::drop_if_told() {
   if (drop_reason_.empty()) return;
-  if (listener_->queued_bytes() != 0 && clock_tod() < drop_deadline_) return;
+  if (listener_->queued_bytes() != 0 && monotonic_us() < drop_deadline_us_) return;
   listener_->drop(std::exchange(drop_reason_, {}));
 }
 
@@ -211,15 +225,11 @@ void SecondaryNode::append(std::vector<std::uint8_t> message_bytes) {
   appends_.push_back(std::move(message_bytes));
   if (append_posted_) return;
   append_posted_ = true;
-  boost::asio::post(io_, [this] { flush_appends(); });
+  boost::asio::post(io_, while_it_lasts([this] { flush_appends(); }));
 }
 
 void SecondaryNode::flush_appends() {
-  if (stopped_ || journal_worker_->backlog() > 0) {
-    if (stopped_) return;
-    journal_worker_->submit([] {}, [this] { flush_appends(); });
-    return;
-  }
+  if (journal_worker_->backlog() > 0) return journal_worker_->submit([] {}, while_it_lasts([this] { flush_appends(); }));
   append_posted_ = false;
   struct Batch {
     std::vector<std::vector<std::uint8_t>> messages;
@@ -243,24 +253,24 @@ void SecondaryNode::flush_appends() {
         batch->end = journal_->end();
         batch->free = journal_->free_bytes();
       },
-      [this, batch] {
+      while_it_lasts([this, batch] {
         if (!batch->status) return disk_error(batch->status.text(), batch->full);
         journal_free_ = batch->free;
         appends_synced_ += batch->messages.size();
         feed(secondary::JournalSynced{batch->end, appends_synced_});
-      });
+      }));
 }
 
 void SecondaryNode::apply(PendingWrite write) {
   applies_.push_back(std::move(write));
   if (apply_posted_) return;
   apply_posted_ = true;
-  boost::asio::post(io_, [this] { flush_applies(); });
+  boost::asio::post(io_, while_it_lasts([this] { flush_applies(); }));
 }
 
 void SecondaryNode::flush_applies() {
   apply_posted_ = false;
-  if (stopped_ || applies_.empty()) return;
+  if (applies_.empty()) return;
   struct Batch {
     std::vector<PendingWrite> writes;
     std::vector<secondary::VerifyResult> verified;
@@ -281,7 +291,7 @@ void SecondaryNode::flush_applies() {
           batch->through = write.token.sequence;
         }
       },
-      [this, batch] {
+      while_it_lasts([this, batch] {
         for (auto& result : batch->verified) {
           if (!result.equal) {
             ++differences_;
@@ -291,7 +301,7 @@ void SecondaryNode::flush_applies() {
         }
         if (batch->through != 0) feed(secondary::Applied{batch->through});
         if (!batch->status) disk_error(batch->status.text(), false);
-      });
+      }));
 }
 
 void SecondaryNode::write_checkpoint(const Checkpoint& checkpoint) {
@@ -299,18 +309,18 @@ void SecondaryNode::write_checkpoint(const Checkpoint& checkpoint) {
   auto written = std::make_shared<Result<std::uint64_t>>();
   image_worker_->submit(
       [this, written, checkpoint] {
-        written->status = applier_->sync();
+        if (applier_) written->status = applier_->sync();
         if (written->good()) *written = checkpoints_->write(checkpoint);
       },
-      [this, written, checkpoint] {
+      while_it_lasts([this, written, checkpoint] {
         if (!written->good()) return disk_error(written->status.text(), false);
         auto released = std::make_shared<Status>();
         journal_worker_->submit([this, released, position = written->value] { *released = journal_->release_before(position); },
-                                [this, released, checkpoint] {
+                                while_it_lasts([this, released, checkpoint] {
                                   if (!*released) return disk_error(released->text(), false);
                                   feed(secondary::CheckpointDone{checkpoint});
-                                });
-      });
+                                }));
+      }));
 }
 
 void SecondaryNode::disk_error(const std::string& text, bool journal_full) {
@@ -328,6 +338,9 @@ Answer SecondaryNode::freeze() {
 }
 
 void SecondaryNode::recover(Respond respond) {
+  if (core_->state() != SecondaryState::kRecovering) {
+    if (Status may = core_->may_recover(); !may) return respond({8, {message("DSMO004E", {may.text()})}});
+  }
   recovery_waiters_.push_back(std::move(respond));
   say_(message("DSMM140I", {settings_.mover.session}));
   if (core_->state() == SecondaryState::kDuplex) {
@@ -337,36 +350,38 @@ void SecondaryNode::recover(Respond respond) {
   feed(secondary::Recover{});
 }
 
+// The empty checkpoint is written before journal space is given back: killed in between, the next start finds nothing to replay.
 void SecondaryNode::give_up(Respond respond) {
   listener_->drop("the session was ended at the secondary");
+  core_lasts_ = std::make_shared<const bool>(true);
+  append_posted_ = apply_posted_ = false;
+  appends_.clear();
+  applies_.clear();
+  drop_reason_.clear();
   journal_worker_->drain();
   image_worker_->drain();
-  // Completions of the old core's work that are still to come must not reach the new one.
-  boost::asio::post(io_, [this, respond = std::move(respond)] {
-    appends_.clear();
-    applies_.clear();
-    appends_synced_ = 0;
-    Checkpoint empty;
-    Status status = journal_->reset();
-    if (status) {
-      empty.journal_position = journal_->end();
-      status = checkpoints_->write(empty).status;
-    }
-    if (!status) {
-      disk_error(status.text(), false);
-      return respond({8, {message("DSMM134E", {settings_.mover.session, status.text()})}});
-    }
-    applier_.reset();
-    core_ = std::make_unique<SecondaryCore>(settings_.mover);
-    monitor_ = std::make_unique<FailureMonitor>(settings_.failure);
-    differences_ = 0;
-    recovery_waiters_.clear();
-    feed(secondary::Restart{empty});
-    feed(secondary::ReplayDone{journal_->end()});
-    const std::string line = message("DSMM138W", {settings_.mover.session});
-    say_(line);
-    respond({0, {line}});
-  });
+  tick();
+  Checkpoint empty;
+  empty.journal_position = journal_->end();
+  const auto written = checkpoints_->write(empty);
+  Status status = written.status;
+  if (status) status = journal_->release_before(written.value);
+  if (!status) {
+    disk_error(status.text(), false);
+    return respond({8, {message("DSMM134E", {settings_.mover.session, status.text()})}});
+  }
+  appends_synced_ = 0;
+  journal_free_ = journal_->free_bytes();
+  applier_.reset();
+  core_ = std::make_unique<SecondaryCore>(settings_.mover);
+  monitor_ = std::make_unique<FailureMonitor>(settings_.failure);
+  differences_ = 0;
+  feed(secondary::Restart{empty});
+  feed(secondary::ReplayDone{journal_->end()});
+  const std::string line = message("DSMM138W", {settings_.mover.session});
+  say_(line);
+  answer_recovery({8, {line}});
+  respond({0, {line}});
 }
 
 // The images hold exactly 1..A: only now may Hercules open them.
@@ -376,10 +391,10 @@ void SecondaryNode::recovery_complete(const LossReport& report) {
       [this, status] {
         if (applier_) *status = applier_->lift_fences();
       },
-      [this, status, report] {
+      while_it_lasts([this, status, report] {
         if (!*status) return disk_error(status->text(), false);
         tell_recovered(report);
-      });
+      }));
 }
 
 void SecondaryNode::tell_recovered(const LossReport& report) {
@@ -395,8 +410,11 @@ void SecondaryNode::tell_recovered(const LossReport& report) {
   Answer answer{report.lost.empty() ? 0 : 4, {done}};
   for (const auto& line : loss_report_lines(report, 50)) answer.lines.push_back(line);
   answer.lines.push_back(where);
-  for (auto& waiter : recovery_waiters_) waiter(answer);
-  recovery_waiters_.clear();
+  answer_recovery(answer);
+}
+
+void SecondaryNode::answer_recovery(const Answer& answer) {
+  for (auto& waiter : std::exchange(recovery_waiters_, {})) waiter(answer);
 }
 
 SecondaryFacts SecondaryNode::facts() {

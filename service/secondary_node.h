@@ -5,6 +5,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -80,6 +81,8 @@ class SecondaryNode {
   Status replay();
   Status open_images();
   void tell_recovered(const LossReport& report);
+  void answer_recovery(const Answer& answer);
+  std::function<void()> while_it_lasts(std::function<void()> then) const;
 
   boost::asio::io_context& io_;
   SecondaryNodeSettings settings_;
@@ -99,7 +102,9 @@ class SecondaryNode {
   std::string link_reason_ = "no session yet";
   std::uint64_t differences_ = 0, journal_free_ = 0, appends_synced_ = 0;
   std::string drop_reason_;  // the link is to be dropped when what is queued has gone out
-  Tod drop_deadline_ = 0;
+  std::uint64_t drop_deadline_us_ = 0;
+  // Held weakly by whatever comes back later (workers, posts): after give_up() or stop() that comes to nothing.
+  std::shared_ptr<const bool> core_lasts_ = std::make_shared<const bool>(true);
   std::vector<Respond> recovery_waiters_;
   std::unique_ptr<Worker> journal_worker_, image_worker_;  // destroyed first: their jobs use what is above
 };

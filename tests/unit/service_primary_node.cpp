@@ -47,6 +47,7 @@ class Site {
   void kill() {
     node.reset();
     io.poll();
+    io.restart();
   }
   void restart() {
     kill();
