@@ -169,6 +169,10 @@ int storage(const Invocation& invocation) {
   if (!config.good()) return fail(config.status);
   const std::string segment = segment_of(config.value);
   auto opened = CommonStorage::open(segment);
+  if (!opened.good() && what == "remove" && opened.status.return_code() == 4) {
+    std::cout << "There is no common storage " << segment << ": nothing to remove.\n";
+    return 0;
+  }
   if (!opened.good()) return fail(opened.status);
   const StorageFacts facts = storage_display(*opened.value);
   if (what == "display") {
