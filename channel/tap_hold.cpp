@@ -19,18 +19,19 @@ bool must_leave(TapDevice& device, bool heed_leave) {
   return heed_leave && tap_module().host->must_leave(device.wrapped) != 0;
 }
 
-// A freeze is timed from when this Hercules first saw it, so that a guest that waits twice is not held twice as long.
+// A freeze is timed from when this Hercules first saw it, so that a guest that waits twice is not held twice as long. The control word's
+// time tells one freeze from the next, also when nobody looked between them: it rises with every change of state.
 std::uint64_t frozen_for_us(CommonStorage& storage) {
-  auto& since = tap_module().frozen_since_us;
-  if (control_view(storage).state != SessionState::kFrozen) {
-    since.store(0);
-    return 0;
-  }
+  TapModule& module = tap_module();
+  const ControlView view = control_view(storage);
+  if (view.state != SessionState::kFrozen) return 0;
   const std::uint64_t now = monotonic_us();
-  std::uint64_t expected = 0;
-  since.compare_exchange_strong(expected, now);
-  const std::uint64_t began = since.load();
-  return began == 0 || now < began ? 0 : now - began;
+  if (module.frozen_tod_us.load() != view.tod_us) {
+    module.frozen_since_us.store(now);  // before the other, so that nobody takes the last freeze's beginning for this one's
+    module.frozen_tod_us.store(view.tod_us);
+  }
+  const std::uint64_t began = module.frozen_since_us.load();
+  return now < began ? 0 : now - began;
 }
 
 std::uint64_t limit_us(std::uint32_t configured_ms, std::uint32_t otherwise_ms) {

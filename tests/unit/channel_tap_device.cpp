@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "channel/tap.h"
+#include "channel/tap_hold.h"
+#include "channel/tap_module.h"
 #include "serializer/bytes.h"
 #include "serializer/check.h"
 #include "serializer/clock.h"
@@ -91,6 +93,7 @@ class TapDeviceTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(testFreezeBehindTheGateParksAndIsNumberedOnce);
   CPPUNIT_TEST(testWriteThatCannotBeHeldIsRecordedAndTheVolumeSuspended);
   CPPUNIT_TEST(testClearEndsTheHold);
+  CPPUNIT_TEST(testEachFreezeHasALimitOfItsOwn);
   CPPUNIT_TEST(testA4_PaceLimitSuspendsTheSession);
   CPPUNIT_TEST(testWriteBackFailureVoidsItsTokens);
   CPPUNIT_TEST(testFailedCheckSuspendsAndReturns);
@@ -296,6 +299,24 @@ class TapDeviceTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(tap_gate(device_, 0x05, TAP_PLACE_THREAD) == TAP_GATE_LEAVE);
     clears.join();
     CPPUNIT_ASSERT(tokens().empty());
+  }
+
+  void testEachFreezeHasALimitOfItsOwn() {
+    open();
+    TapAttachment& attachment = *tap_module().current.load();
+    storage_->control().freeze_limit_ms.store(30'000);
+    change(SessionState::kActive, SessionState::kFrozen);
+    end_freeze_over_limit(attachment);
+    tap_module().frozen_since_us.store(monotonic_us() - 29'000'000);
+    change(SessionState::kFrozen, SessionState::kActive);
+    change(SessionState::kActive, SessionState::kFrozen);
+    storage_->control().freeze_limit_ms.store(20'000);
+    end_freeze_over_limit(attachment);
+    CPPUNIT_ASSERT(control_view(*storage_).state == SessionState::kFrozen);
+    tap_module().frozen_since_us.store(monotonic_us() - 21'000'000);
+    end_freeze_over_limit(attachment);
+    CPPUNIT_ASSERT(control_view(*storage_).state == SessionState::kSuspended);
+    CPPUNIT_ASSERT(logged("DSMC021W"));
   }
 
   void testA4_PaceLimitSuspendsTheSession() {
