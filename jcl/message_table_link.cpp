@@ -16,8 +16,10 @@ constexpr MessageEntry kMessages[] = {
      "A certificate, key, authority or name of this site cannot be used; the reason names the file.", "No connection is tried.",
      "Correct the file, then stop and start the started task (P DSM)."},
     {"DSML104E", "LINK TO <PEER> DROPPED: <REASON>",
-     "The stream of messages is not continuous, or the two sites do not agree on where they are.", kRetry,
-     "If it repeats, the sites cannot agree: XEND at the primary, make the volumes equal, XSTART."},
+     "The stream of messages is not continuous, or the two sites do not agree on where they are.",
+     "The connection is tried again without a command. If the sites cannot agree, the session is suspended (DSMM113E) and it is not tried "
+     "again.",
+     "After DSMM113E: XEND at the primary, make the volumes equal, XSTART."},
     {"DSML105E", "SECONDARY <PEER> REFUSED THE SESSION: <REASON>",
      "The other site answered and does not take this session; the reason is its sentence.", kRetry,
      "Do what the reason says, usually at the other site. \"Taken over\" means that the secondary was recovered: stop the work here."},

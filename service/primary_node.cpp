@@ -25,6 +25,7 @@ constexpr std::uint64_t kIdlePoll_us = 50000;  // no session
 constexpr std::uint64_t kDeathCheck_us = 200000;
 constexpr unsigned kTokensPerPoll = 2048;  // bounds one turn of the loop
 constexpr std::uint64_t kCommandLimit_ms = 20000;
+constexpr unsigned kReasonPolls = 50;    // how long a suspension may be without its reason before it is told
 constexpr unsigned kObjectionLimit = 5;  // to one place in the stream: sending it again does not help
 }  // namespace
 
@@ -285,15 +286,19 @@ void PrimaryNode::look_for_deaths() {
     const bool clean = system.ended.load() != 0;
     const Burial burial = bury_system(*storage_, index);
     if (burial.done && !clean) say_(message("DSMS110W", {name, std::to_string(pid), std::to_string(burial.voided.size())}));
+    if (burial.done) verify_again(index);
   }
 }
 
 void PrimaryNode::look_for_state_changes() {
   const ControlView view = control_view(*storage_);
   if (view.state == seen_state_) return;
+  ControlBlock& control = storage_->control();
+  // Whoever suspends stores the reason after the state, unless it dies in between.
+  if (view.state == SessionState::kSuspended && control.suspend_reason.load() == 0 && ++reason_awaited_ < kReasonPolls) return;
+  reason_awaited_ = 0;
   const SessionState before = seen_state_;
   seen_state_ = view.state;
-  ControlBlock& control = storage_->control();
   if (view.state == SessionState::kSuspended && before != SessionState::kSuspended) {
     if (control.suspended_at.load() == 0) control.suspended_at.store(view.sequence);
     say_(message("DSMM112W", {settings_.mover.session, std::to_string(control.suspended_at.load()),
@@ -638,6 +643,18 @@ void PrimaryNode::look_at_verification() {
   verification_.running = false;
   if (verification_.good()) forget_changes(verification_.devices);
   say_(verification_result(verification_));
+}
+
+// Digests may have become void with their system: its volumes are compared from the beginning when they are open again.
+void PrimaryNode::verify_again(std::uint32_t system) {
+  if (!verification_.running) return;
+  for (const std::uint32_t index : verification_.devices) {
+    DeviceEntry& device = storage_->device(index);
+    if (device.system_index != system) continue;
+    device.verify_next.store(0);
+    device.verify_request.store(1);
+    verification_.done_after = 0;
+  }
 }
 
 std::string PrimaryNode::verification_result(const Verification& done) const {

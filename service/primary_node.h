@@ -112,6 +112,7 @@ class PrimaryNode {
   void close_link();
   void wait_for(std::uint64_t limit_ms, std::function<std::optional<Answer>(bool expired)> check);
   void begin_verification(const std::vector<std::uint32_t>& devices, bool at_start);
+  void verify_again(std::uint32_t system);
   std::string verification_result(const Verification& done) const;
   void forget_changes(const std::vector<std::uint32_t>& devices);
   std::string volser_of_device(std::uint32_t index);
@@ -140,6 +141,7 @@ class PrimaryNode {
   Tod last_death_check_ = 0, last_poll_ = 0;
   std::uint64_t drained_epoch_ = 0;  // of the last session that ended with everything acknowledged
   std::string drop_reason_;          // of the core's last DropLink
+  unsigned reason_awaited_ = 0;      // polls
   unsigned objections_ = 0;          // of the secondary to the stream, since something was last freed
   bool ending_ = false, unreadable_ = false, registered_ = false, bind_refused_ = false;
   std::shared_ptr<const bool> lasts_ = std::make_shared<const bool>(true);  // held weakly by what is posted

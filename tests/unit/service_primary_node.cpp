@@ -3,6 +3,8 @@
 #include "service/primary_node.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "serializer/clock.h"
 #include "serializer/numbering.h"
@@ -94,6 +96,8 @@ class ServicePrimaryNode : public CppUnit::TestFixture {
   CPPUNIT_TEST(testAVolumeItsHerculesRefusedIsNotStarted);
   CPPUNIT_TEST(testVerifyOfASessionThatEndsIsNotEqual);
   CPPUNIT_TEST(testTracksThatCouldNotBeReadAreNotEqual);
+  CPPUNIT_TEST(testVolumesOfADeadSystemAreComparedFromTheBeginning);
+  CPPUNIT_TEST(testASuspensionIsToldWithItsReason);
   CPPUNIT_TEST(testAFrozenSessionCanBeSuspended);
   CPPUNIT_TEST(testADrainThatIsCutShortSaysSo);
   CPPUNIT_TEST(testASecondaryThatCannotGoOnIsNotAskedWithoutEnd);
@@ -248,6 +252,40 @@ class ServicePrimaryNode : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(site.until([&] { return answer.has_value(); }));
     CPPUNIT_ASSERT_EQUAL(8, answer->return_code);
     CPPUNIT_ASSERT_MESSAGE(site.log, !has(site.log, "DSMM121I"));
+  }
+
+  void testVolumesOfADeadSystemAreComparedFromTheBeginning() {
+    Site site;
+    start(site);
+    for (std::uint32_t i = 0; i < 2; ++i) site.storage().device(i).state.store(static_cast<std::uint32_t>(DeviceState::kOpen));
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(register_system(site.storage(), "HERC1").good() ? 0 : 1);
+    int status = 0;
+    CPPUNIT_ASSERT_EQUAL(child, ::waitpid(child, &status, 0));
+    CPPUNIT_ASSERT_EQUAL(0, status);
+    site.node->verify({}, [](const Answer&) {});
+    for (std::uint32_t i = 0; i < 2; ++i) {
+      DeviceEntry& device = site.storage().device(i);
+      device.verify_next.store(device.verify_end.load());
+      device.verify_request.store(0);
+    }
+    CPPUNIT_ASSERT_MESSAGE(site.log, site.until([&] { return has(site.log, "DSMS110W"); }));
+    for (std::uint32_t i = 0; i < 2; ++i) {
+      CPPUNIT_ASSERT_EQUAL(0u, site.storage().device(i).verify_next.load());
+      CPPUNIT_ASSERT_EQUAL(1u, site.storage().device(i).verify_request.load());
+    }
+  }
+
+  void testASuspensionIsToldWithItsReason() {
+    Site site;
+    start(site);
+    const StateChange change = change_session_state(site.storage(), SessionState::kActive, SessionState::kSuspended);
+    CPPUNIT_ASSERT(change.changed);
+    site.io.run_one();  // a poll sees the state before the reason is there
+    site.io.run_one();
+    site.storage().control().suspend_reason.store(static_cast<std::uint32_t>(SuspendReason::kBuffers));
+    CPPUNIT_ASSERT(site.until([&] { return has(site.log, "DSMM112W"); }));
+    CPPUNIT_ASSERT_MESSAGE(site.log, has(site.log, "REASON BUFFERS"));
   }
 
   void testAFrozenSessionCanBeSuspended() {
