@@ -38,7 +38,7 @@ class SiteKillTest(unittest.TestCase):
         plant = Plant(workspace, prepared=None if fresh else self.prepared, heartbeat="2s" if automatic else "30s",
                       action="RECOVER" if automatic else "NONE")
         modules = ("dsmchan", "witness") if chance.random() < 0.7 else ("witness", "dsmchan")
-        first = start_mirrored_bank(plant, modules=modules, running=not fresh, RATE=chance.choice((0, 300, 300)))
+        first = start_mirrored_bank(plant, modules=modules, running=not fresh, RATE=chance.choice((2000, 300, 300)))
         plant.wait_writes(chance.randrange(200, 12000))
         if interruption != "none":
             restart_mover(plant, interruption, lambda: plant.wait_writes(chance.randrange(10, 3000)))
