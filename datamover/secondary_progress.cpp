@@ -213,11 +213,11 @@ void SecondaryCore::State::on(Tod, const secondary::CheckpointDone& done, Output
   checkpoint_in_flight = false;
   journal_released = std::max(journal_released, checkpoint.journal_position);  // checkpoints have two generations: the older one counts
   checkpoint = done.checkpoint;
-  if (state == SecondaryState::kDuplex && checkpoint.state == SecondaryState::kEnded) {
+  if (state == SecondaryState::kDuplex && checkpoint.state == SecondaryState::kEnded && checkpoint.epoch == epoch) {
     state = SecondaryState::kEnded;
     out.emplace_back(secondary::Ended{applied_through});
   }
-  if (state == SecondaryState::kRecovering && checkpoint.state == SecondaryState::kRecovered) {
+  if (state == SecondaryState::kRecovering && checkpoint.state == SecondaryState::kRecovered && checkpoint.epoch == epoch) {
     state = SecondaryState::kRecovered;
     complete_recovery(out);
   }

@@ -55,8 +55,8 @@ struct JournalConfig {
 
 enum class FailureAction : std::uint8_t { kNone, kFreeze, kRecover };
 struct FailureConfig {
-  std::uint32_t heartbeat_ms = 3000;  // the primary counts as lost after this long without a message
-  FailureAction action = FailureAction::kFreeze;
+  std::uint32_t heartbeat_ms = 3000;            // the primary counts as lost after this long without a message
+  FailureAction action = FailureAction::kNone;  // FREEZE and RECOVER are final, so they are for who asks for them
   friend bool operator==(const FailureConfig&, const FailureConfig&) = default;
 };
 

@@ -118,7 +118,11 @@ SessionFacts primary_session(PrimaryNode& node, const SessionConfig& session, co
     report.delay_us = between_us(facts.acknowledged.consistent_time, facts.now);
     delay.delay_us = *report.delay_us;
   }
-  report.exposure_us = facts.oldest_unacknowledged == 0 ? 0 : between_us(facts.oldest_unacknowledged, facts.now);
+  // Once suspended, every write since the cut would be lost, numbered or not.
+  if (facts.state == SessionState::kSuspended && report.delay_us)
+    report.exposure_us = report.delay_us;
+  else
+    report.exposure_us = facts.oldest_unacknowledged == 0 ? 0 : between_us(facts.oldest_unacknowledged, facts.now);
   delay.link_up = facts.link_up;
   delay.ring_used_bytes = facts.ring_used;
   delay.ring_bytes = facts.ring_bytes;
@@ -144,7 +148,10 @@ RecoveryFacts recovery_facts(SecondaryNode& node, const SecondaryFacts& facts) {
   const PendingWriteQueue& queue = node.core().queue();
   recovery.point_a = facts.complete;
   recovery.point_b = facts.known;
-  if (const PendingWrite* last = queue.find(facts.complete)) recovery.point_a_time = last->token.tod;
+  if (const PendingWrite* last = queue.find(facts.complete))
+    recovery.point_a_time = last->token.tod;
+  else if (facts.applied == facts.complete && facts.consistency_time != 0)
+    recovery.point_a_time = facts.consistency_time;
   recovery.lost = facts.known - facts.complete;
   for (const PendingWrite& write : queue.all()) {
     if (write.token.sequence > facts.complete && write.condition == EntryCondition::kComplete) ++recovery.lost_held;

@@ -185,10 +185,10 @@ void SecondaryNode::carry_out(SecondaryOutput output) {
   } else if (const auto* refuse = std::get_if<secondary::Refuse>(&output)) {
     drop_when_told(refuse->reason);
   } else if (const auto* established = std::get_if<secondary::Established>(&output)) {
-    // After a session was given up its images were closed, so that they could be replaced.
-    if (!applier_) {
-      if (Status opened = open_images(); !opened) return disk_error(opened.text(), false);
-    }
+    // The images are opened anew for every session: they were copied for it, perhaps into new files, by whatever the operator copies with.
+    image_worker_->drain();
+    applier_.reset();
+    if (Status opened = open_images(); !opened) return disk_error(opened.text(), false);
     auto fenced = std::make_shared<Status>();
     image_worker_->submit([this, fenced] { *fenced = applier_->establish(); }, while_it_lasts([this, fenced] {
                             if (!*fenced) disk_error(fenced->text(), false);

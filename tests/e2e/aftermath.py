@@ -1,4 +1,5 @@
 # What is left after a site was lost: what the report can and cannot say (rows A20, A21, A22), and how the sites are used again.
+import os
 import re
 import shutil
 import unittest
@@ -98,6 +99,29 @@ class AftermathTest(unittest.TestCase):
             if behind and found and "INCOMPLETE" not in line:
                 return int(found.group(1))
         return 0
+
+    def test_images_replaced_between_two_sessions_are_the_ones_written(self):
+        """Copying by a new file and a rename leaves the old file open in a dsmd that goes on running."""
+        with Workspace("replaced") as workspace:
+            plant = Plant(workspace, prepared=self.prepared, heartbeat="60s")
+            start_mirrored_bank(plant)
+            plant.wait_writes(500)
+            plant.herculeses["SYSA"].quit()
+            assert_equal_once_idle(plant)
+            plant.dsm("SITEA", f"F DSM,XEND {SESSION}")
+            for volume in plant.volumes:
+                copy = plant.image("SITEB", volume) + ".copy"
+                shutil.copyfile(plant.image("SITEA", volume), copy)
+                os.replace(copy, plant.image("SITEB", volume))
+            plant.start_session()
+            hercules = plant.start_hercules(guest_deck=harness.guest(workspace, "bank"), modules=("dsmchan",))
+            hercules.command("ipl 00c")
+            hercules.wait_log(r"BANK COMMITTED=", 60)
+            hercules.quit()
+            assert_equal_once_idle(plant)
+            for volume in plant.volumes:
+                with open(plant.image("SITEB", volume), "rb") as image:
+                    self.assertEqual(image.read(8), b"DSM_P370", "the new image is not fenced")
 
     def test_both_sites_begin_anew_after_a_recovery(self):
         with Workspace("anew") as workspace:
