@@ -37,6 +37,10 @@ Status SecondaryNode::start() {
   auto checkpoints = CheckpointFile::open(settings_.directory, settings_.mover.session);
   if (!checkpoints.good()) return checkpoints.status;
   checkpoints_ = std::move(checkpoints.value);
+  auto mark = AppliedMark::open(settings_.directory + "/applied.mark");
+  if (!mark.good()) return mark.status;
+  applied_mark_ = std::move(mark.value);
+  marked_ = applied_mark_->found();
   const std::optional<Checkpoint>& latest = checkpoints_->latest();
   // Recovered images belong to the guest that runs on them: they are opened only if a recovery was cut off before their fence was lifted.
   if (!latest || latest->state != SecondaryState::kRecovered || any_image_fenced()) {
@@ -89,6 +93,13 @@ Status SecondaryNode::start() {
   return Status::ok();
 }
 
+// Before the images are written. While the journal is applied again after a restart they are ahead, and the mark stays.
+Status SecondaryNode::raise_mark(const AppliedThrough& through) {
+  if (marked_.epoch == through.epoch && marked_.sequence >= through.sequence) return Status::ok();
+  marked_ = through;
+  return applied_mark_->write(through);
+}
+
 bool SecondaryNode::any_image_fenced() const {
   return std::any_of(settings_.images.begin(), settings_.images.end(), [](const std::string& path) {
     const auto image = DasdImage::open(path, OpenFor::kRead);
@@ -118,6 +129,11 @@ Status SecondaryNode::replay() {
       });
   if (!replayed) return replayed;
   feed(secondary::ReplayDone{journal_->end()});
+  const Sequence held = core_->queue().complete_through();
+  if (marked_.epoch != 0 && marked_.epoch == core_->epoch() && held < marked_.sequence)
+    return Status::error("The journal in " + settings_.journal.directory + " ends at write " + std::to_string(held) +
+                         " and the images hold writes up to " + std::to_string(marked_.sequence) +
+                         ": its last records are damaged. Restore the journal, or copy the volumes and start with an empty directory.");
   if (checkpoint || messages != 0)
     say_(message("DSMM131I", {settings_.mover.session, std::to_string(core_->queue().applied_through()), std::to_string(messages)}));
   return Status::ok();
@@ -276,11 +292,15 @@ void SecondaryNode::flush_applies() {
     std::vector<secondary::VerifyResult> verified;
     Status status;
     Sequence through = 0;
+    AppliedThrough mark;
   };
   auto batch = std::make_shared<Batch>();
   batch->writes.swap(applies_);
+  batch->mark = {core_->epoch(), batch->writes.back().token.sequence};
   image_worker_->submit(
       [this, batch] {
+        batch->status = raise_mark(batch->mark);
+        if (!batch->status) return;
         for (const auto& write : batch->writes) {
           auto applied = applier_->apply(write);
           if (!applied.good()) {

@@ -16,6 +16,7 @@
 #include "datamover/checkpoint_file.h"
 #include "datamover/journal.h"
 #include "datamover/secondary_core.h"
+#include "service/applied_mark.h"
 #include "service/command_server.h"
 #include "service/worker.h"
 #include "vtam_link/lu_session.h"
@@ -80,6 +81,7 @@ class SecondaryNode {
   void look_at_failures();
   Status replay();
   Status open_images();
+  Status raise_mark(const AppliedThrough& through);
   void tell_recovered(const LossReport& report);
   void answer_recovery(const Answer& answer);
   std::function<void()> while_it_lasts(std::function<void()> then) const;
@@ -92,6 +94,8 @@ class SecondaryNode {
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<CheckpointFile> checkpoints_;
+  std::unique_ptr<AppliedMark> applied_mark_;
+  AppliedThrough marked_;  // the images' worker alone, once it runs
   std::unique_ptr<SecondaryCore> core_;
   std::unique_ptr<LuListener> listener_;
   std::unique_ptr<FailureMonitor> monitor_;

@@ -177,6 +177,21 @@ class RefusalTest(unittest.TestCase):
                 self.restore(plant, kept)
         self.assertGreater(refused, 0, "of 8 flipped bits at least one lies where it is needed")
 
+    def test_a_flipped_bit_in_the_last_record_of_the_journal(self):
+        """It looks like a record cut off by a crash, but the images may hold its writes already: then it is refused."""
+        plant = self.plant()
+        first, kept = self.journal_of_a_killed_secondary(plant)
+        for path in self.journal_files(plant):
+            at = self.used_part(path) - 8
+            with self.subTest(path=path, at=at), open(path, "r+b") as handle:
+                handle.seek(at)
+                byte = handle.read(1)[0]
+                handle.seek(at)
+                handle.write(bytes([byte ^ 1]))
+                handle.flush()
+                self.restart_damaged(plant, first, "journal")
+                self.restore(plant, kept)
+
     def test_a_truncated_journal(self):
         plant = self.plant()
         first, kept = self.journal_of_a_killed_secondary(plant)
