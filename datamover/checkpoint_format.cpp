@@ -1,6 +1,7 @@
 // Codec of the checkpoint.
 #include "datamover/checkpoint_format.h"
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 
@@ -15,7 +16,8 @@ namespace {
 
 constexpr char kMagic[8] = {'A', 'I', 'C', 'K', 'P', 'T', '0', '1'};
 constexpr std::size_t kVersionAt = 8, kVolumesAt = 10, kLengthAt = 12, kSessionAt = 16, kGenerationAt = 24, kStateAt = 32, kFlagsAt = 34,
-                      kNumbersAt = 40;
+                      kReservedAt = 36, kNumbersAt = 40;
+constexpr std::size_t kVolumeReservedAt = 40;
 constexpr std::size_t kCrcBytes = 4;
 constexpr std::uint16_t kEndedInOrder = 1;
 
@@ -66,7 +68,25 @@ std::optional<VolumeDescriptor> get_volume(const std::uint8_t* p) {
 
 Result<StoredCheckpoint> refused(std::string text) { return failed<StoredCheckpoint>(Status::error(std::move(text))); }
 
-bool name_fits(const std::string& name) { return name.size() <= kNameBytes; }
+bool all_zero(const std::uint8_t* p, std::size_t bytes) {
+  return std::all_of(p, p + bytes, [](std::uint8_t b) { return b == 0; });
+}
+
+// Empty when the fields can be carried and contradict neither each other nor the format: asked before writing and after reading, so that
+// nothing is written that could not be read again.
+std::string why_not_fields(const StoredCheckpoint& stored) {
+  const Checkpoint& checkpoint = stored.checkpoint;
+  if (!is_name(stored.session)) return "its session name is not a name of 1 to 8 characters";
+  const auto state = static_cast<unsigned>(checkpoint.state);
+  if (state > static_cast<unsigned>(SecondaryState::kEnded)) return "its state " + std::to_string(state) + " is unknown";
+  if (checkpoint.known_through < checkpoint.applied_through) return "its point B is before its applied writes";
+  if (checkpoint.volumes.size() > kMaxDevices) return "it has more than " + std::to_string(kMaxDevices) + " volumes";
+  for (const VolumeDescriptor& volume : checkpoint.volumes) {
+    if (!is_volser(volume.volser) || !is_volser(volume.secondary_volser)) return "a volser in its volume table is not a volser";
+    if (!volume.system.empty() && !is_name(volume.system)) return "a system in its volume table is not a name";
+  }
+  return {};
+}
 
 // Empty when magic, version, length and CRC agree.
 std::string why_not_frame(std::span<const std::uint8_t> bytes) {
@@ -91,10 +111,8 @@ std::size_t encoded_checkpoint_bytes(std::size_t volumes) { return kCheckpointFi
 Result<std::vector<std::uint8_t>> encode_checkpoint(const StoredCheckpoint& stored) {
   using Bytes = std::vector<std::uint8_t>;
   const Checkpoint& checkpoint = stored.checkpoint;
-  bool fits = name_fits(stored.session) && checkpoint.volumes.size() <= kMaxDevices;
-  for (const VolumeDescriptor& volume : checkpoint.volumes)
-    fits = fits && name_fits(volume.volser) && name_fits(volume.secondary_volser) && name_fits(volume.system);
-  if (!fits) return failed<Bytes>(Status::error("A checkpoint cannot carry a name of more than 8 characters or more than 1024 volumes."));
+  if (const std::string reason = why_not_fields(stored); !reason.empty())
+    return failed<Bytes>(Status::error("A checkpoint cannot be written: " + reason + "."));
   Bytes bytes(encoded_checkpoint_bytes(checkpoint.volumes.size()));
   std::uint8_t* p = bytes.data();
   std::memcpy(p, kMagic, sizeof kMagic);
@@ -129,23 +147,27 @@ Result<StoredCheckpoint> decode_checkpoint(std::span<const std::uint8_t> bytes) 
   stored.session = *session;
   stored.generation = get_u64(p + kGenerationAt);
   const unsigned state = get_u16(p + kStateAt);
-  if (state > static_cast<unsigned>(SecondaryState::kEnded)) return refused("its state " + std::to_string(state) + " is unknown");
+  if (state > 0xFF) return refused("its state " + std::to_string(state) + " is unknown");
   checkpoint.state = static_cast<SecondaryState>(state);
   const unsigned flags = get_u16(p + kFlagsAt);
   if (flags > kEndedInOrder) return refused("its flags " + std::to_string(flags) + " are unknown");
   checkpoint.ended_in_order = flags == kEndedInOrder;
+  if (!all_zero(p + kReservedAt, kNumbersAt - kReservedAt)) return refused("a reserved byte is not zero");
   const std::uint8_t* at = p + kNumbersAt;
   each_number(checkpoint, [&](std::uint64_t& value) {
     value = get_u64(at);
     at += 8;
   });
-  if (checkpoint.known_through < checkpoint.applied_through) return refused("its point B is before its applied writes");
   const std::size_t volumes = get_u16(p + kVolumesAt);
   for (std::size_t i = 0; i < volumes; ++i, at += kCheckpointVolumeBytes) {
+    if (!all_zero(at + kVolumeReservedAt, kCheckpointVolumeBytes - kVolumeReservedAt))
+      return refused("a reserved byte in its volume table is not zero");
     auto volume = get_volume(at);
     if (!volume) return refused("a name in its volume table has a blank inside");
     checkpoint.volumes.push_back(std::move(*volume));
   }
+  reason = why_not_fields(stored);
+  if (!reason.empty()) return refused(std::move(reason));
   return result_of(std::move(stored));
 }
 

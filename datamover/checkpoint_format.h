@@ -22,7 +22,7 @@ struct StoredCheckpoint {
 };
 
 std::size_t encoded_checkpoint_bytes(std::size_t volumes);
-// An error if a name or count does not fit its field.
+// Refuses what decode_checkpoint() would refuse: a checkpoint that cannot be read again must never replace one that can.
 Result<std::vector<std::uint8_t>> encode_checkpoint(const StoredCheckpoint& stored);
 // Checks magic, version, length, CRC, every count, state and name. The error says what is wrong; the caller adds the file's name.
 Result<StoredCheckpoint> decode_checkpoint(std::span<const std::uint8_t> bytes);

@@ -22,6 +22,10 @@ std::uint32_t seed_of(std::uint64_t journal_id) {
   return crc32c(0, bytes, sizeof bytes);
 }
 
+bool all_zero(std::span<const std::uint8_t> bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t b) { return b == 0; });
+}
+
 }  // namespace
 
 void put_file_header(std::span<std::uint8_t> into, const JournalFileHeader& header) {
@@ -43,6 +47,7 @@ std::optional<JournalFileHeader> get_file_header(std::span<const std::uint8_t> f
   const std::uint8_t* p = from.data();
   if (std::memcmp(p, kFileMagic, sizeof kFileMagic) != 0 || get_u16(p + 8) != kJournalVersion) return {};
   if (get_u32(p + 60) != crc32c(0, p, 60)) return {};
+  if (!all_zero(from.subspan(14, 2)) || !all_zero(from.subspan(40, 20))) return {};
   JournalFileHeader header;
   header.index = get_u16(p + 10);
   header.files = get_u16(p + 12);
@@ -70,6 +75,7 @@ std::optional<RecordHeader> get_record_header(std::span<const std::uint8_t> from
   const std::uint8_t* p = from.data();
   if (get_u32(p) != kRecordMagic || get_u16(p + 4) != kJournalVersion) return {};
   if (get_u32(p + 28) != crc32c(seed_of(journal_id), p, 28)) return {};
+  if (!all_zero(from.subspan(12, 4))) return {};
   const unsigned type = get_u16(p + 6);
   if (type != static_cast<unsigned>(RecordType::kData) && type != static_cast<unsigned>(RecordType::kSkip)) return {};
   RecordHeader header;
@@ -77,6 +83,7 @@ std::optional<RecordHeader> get_record_header(std::span<const std::uint8_t> from
   header.length = get_u32(p + 8);
   header.position = get_u64(p + 16);
   header.payload_crc = get_u32(p + 24);
+  if (header.type == RecordType::kSkip && header.payload_crc != 0) return {};
   return header;
 }
 

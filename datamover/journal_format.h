@@ -45,7 +45,7 @@ constexpr std::uint64_t record_space(std::uint64_t length) {
 }
 
 void put_file_header(std::span<std::uint8_t> into, const JournalFileHeader& header);   // 64 bytes are used
-std::optional<JournalFileHeader> get_file_header(std::span<const std::uint8_t> from);  // nothing when mark, version or CRC are wrong
+std::optional<JournalFileHeader> get_file_header(std::span<const std::uint8_t> from);  // nothing when it breaks a rule of the format
 void put_record_header(std::span<std::uint8_t> into, const RecordHeader& header, std::uint64_t journal_id);
 std::optional<RecordHeader> get_record_header(std::span<const std::uint8_t> from, std::uint64_t journal_id);
 std::uint32_t payload_crc(std::span<const std::uint8_t> payload, std::uint64_t journal_id);

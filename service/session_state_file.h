@@ -2,20 +2,12 @@
 // `name=value` lines, replaced as a whole. Threads: one.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include "serializer/status.h"
+#include "service/session_state_format.h"
 
 namespace afterimage {
-
-struct SessionMemory {
-  std::string session;
-  std::uint64_t epoch = 0;
-  std::uint64_t first_sequence = 0;  // of the epoch
-  std::uint64_t storage_id = 0;
-  bool active = false;
-};
 
 class SessionStateFile {
  public:

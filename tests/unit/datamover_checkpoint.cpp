@@ -4,6 +4,8 @@
 
 #include "datamover/checkpoint_file.h"
 #include "datamover_support.h"
+#include "serializer/bytes.h"
+#include "serializer/crc32c.h"
 
 namespace afterimage::testing {
 namespace {
@@ -13,6 +15,8 @@ class DatamoverCheckpoint : public CppUnit::TestFixture {
   CPPUNIT_TEST(testRoundTrip);
   CPPUNIT_TEST(testGoldenVector);
   CPPUNIT_TEST(testEveryFlippedBitAndEveryCutIsRefused);
+  CPPUNIT_TEST(testWhatCannotBeReadIsNotWritten);
+  CPPUNIT_TEST(testReservedBytesAreZero);
   CPPUNIT_TEST(testWrittenCheckpointIsReadAgain);
   CPPUNIT_TEST(testDamagedGenerationFallsBackAndJournalAllowsIt);
   CPPUNIT_TEST(testStateChangeIsInBothGenerations);
@@ -91,12 +95,36 @@ class DatamoverCheckpoint : public CppUnit::TestFixture {
     StoredCheckpoint odd{kSession, 1, sample()};
     odd.checkpoint.volumes[0].system = "TOOLONGNAME";
     CPPUNIT_ASSERT(!encode_checkpoint(odd).good());
-    odd.checkpoint.volumes.clear();
-    odd.checkpoint.known_through = 2;
-    CPPUNIT_ASSERT(!decode_checkpoint(encode_checkpoint(odd).value).good());
-    odd.checkpoint.known_through = 9;
-    odd.checkpoint.state = SecondaryState::kStopped;
-    CPPUNIT_ASSERT(!decode_checkpoint(encode_checkpoint(odd).value).good());
+  }
+
+  // What decode would refuse is not written: it would replace a checkpoint that can be read.
+  void testWhatCannotBeReadIsNotWritten() {
+    const auto refused = [](auto&& spoil) {
+      StoredCheckpoint odd{kSession, 1, sample()};
+      spoil(odd);
+      const auto bytes = encode_checkpoint(odd);
+      return !bytes.good() && bytes.status.text().starts_with("A checkpoint cannot be written: ");
+    };
+    CPPUNIT_ASSERT(!refused([](StoredCheckpoint&) {}));
+    CPPUNIT_ASSERT(refused([](StoredCheckpoint& odd) { odd.checkpoint.known_through = 2; }));
+    CPPUNIT_ASSERT(refused([](StoredCheckpoint& odd) { odd.checkpoint.state = SecondaryState::kStopped; }));
+    CPPUNIT_ASSERT(refused([](StoredCheckpoint& odd) { odd.session.clear(); }));
+    CPPUNIT_ASSERT(refused([](StoredCheckpoint& odd) { odd.checkpoint.volumes[1].volser = "A B"; }));
+    CPPUNIT_ASSERT(refused([](StoredCheckpoint& odd) { odd.checkpoint.volumes[1].system = "sysa"; }));
+    CPPUNIT_ASSERT(refused([](StoredCheckpoint& odd) { odd.checkpoint.volumes.resize(1025, odd.checkpoint.volumes[0]); }));
+  }
+
+  // With the CRC right, so that it is the rule that refuses.
+  void testReservedBytesAreZero() {
+    const Bytes good = encode_checkpoint({kSession, 42, sample()}).value;
+    for (const std::size_t at : {std::size_t{36}, std::size_t{39}, std::size_t{136 + 40}, std::size_t{136 + 48 + 47}}) {
+      Bytes bad = good;
+      bad[at] = 1;
+      put_u32(bad.data() + bad.size() - 4, crc32c(0, bad.data(), bad.size() - 4));
+      const auto decoded = decode_checkpoint(bad);
+      CPPUNIT_ASSERT(!decoded.good());
+      CPPUNIT_ASSERT(decoded.status.text().find("reserved") != std::string::npos);
+    }
   }
 
   void testWrittenCheckpointIsReadAgain() {

@@ -12,6 +12,8 @@
 
 #include "datamover/journal_format.h"
 #include "datamover_support.h"
+#include "serializer/bytes.h"
+#include "serializer/crc32c.h"
 
 namespace afterimage::testing {
 namespace {
@@ -32,6 +34,7 @@ class DatamoverJournal : public CppUnit::TestFixture {
   CPPUNIT_TEST(testRefusals);
   CPPUNIT_TEST(testInterruptedCreationIsMadeAnew);
   CPPUNIT_TEST(testGoldenHeaders);
+  CPPUNIT_TEST(testReservedBytesAreZero);
   CPPUNIT_TEST_SUITE_END();
 
   static constexpr std::uint64_t kBytes = 64 << 10;
@@ -365,6 +368,29 @@ class DatamoverJournal : public CppUnit::TestFixture {
     const auto back = get_record_header(record_bytes, 7);
     CPPUNIT_ASSERT(back && back->length == golden.length && back->position == golden.position && back->payload_crc == golden.payload_crc);
     CPPUNIT_ASSERT(get_file_header(header) == (JournalFileHeader{1, 2, 32768, 0x1122334455667788u, 5}));
+  }
+
+  // With the CRC right, so that it is the rule that refuses: only what put_*_header() writes is a header.
+  void testReservedBytesAreZero() {
+    for (const std::size_t at : {14u, 15u, 40u, 59u}) {
+      Bytes header(64);
+      put_file_header(header, {1, 2, 32768, 7, 5});
+      CPPUNIT_ASSERT(get_file_header(header).has_value());
+      header[at] = 1;
+      put_u32(header.data() + 60, crc32c(0, header.data(), 60));
+      CPPUNIT_ASSERT(!get_file_header(header));
+    }
+    constexpr std::uint64_t kId = 7;
+    std::uint8_t id[8];
+    put_u64(id, kId);
+    for (const std::size_t at : {std::size_t{12}, std::size_t{15}, std::size_t{24}}) {
+      Bytes header(kRecordHeaderBytes);
+      put_record_header(header, {RecordType::kSkip, 32, 64, 0}, kId);
+      CPPUNIT_ASSERT(get_record_header(header, kId).has_value());
+      header[at] = 1;
+      put_u32(header.data() + 28, crc32c(crc32c(0, id, sizeof id), header.data(), 28));
+      CPPUNIT_ASSERT(!get_record_header(header, kId));
+    }
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(DatamoverJournal);
