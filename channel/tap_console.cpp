@@ -14,6 +14,7 @@
 #include "channel/tap_module.h"
 #include "serializer/clock.h"
 #include "serializer/registry.h"
+#include "serializer/state_names.h"
 
 namespace afterimage {
 namespace {
@@ -21,20 +22,6 @@ namespace {
 constexpr std::uint64_t kAnswerLimit_us = 10'000'000;
 constexpr timeval kSendLimit{2, 0};
 constexpr std::size_t kLongestLine = 4096;
-
-const char* state_name(SessionState state) {
-  switch (state) {
-    case SessionState::kInactive:
-      return "INACTIVE";
-    case SessionState::kActive:
-      return "ACTIVE";
-    case SessionState::kSuspended:
-      return "SUSPENDED";
-    case SessionState::kFrozen:
-      return "FROZEN";
-  }
-  return "UNKNOWN";
-}
 
 std::string device_line(const TapDevice& device) {
   const std::string head = "DSMC043I " + device_text(device.device_number) + " ";
@@ -113,7 +100,7 @@ void show_status() {
             " NOT ATTACHED; DSMD HAS NOT MADE ITS COMMON STORAGE");
   } else {
     const ControlView view = control_view(*attachment->storage);
-    tap_log("DSMC041I PLEX " + module.settings.plex + " SYSTEM " + module.settings.system + " ATTACHED, SESSION " + state_name(view.state) +
+    tap_log("DSMC041I PLEX " + module.settings.plex + " SYSTEM " + module.settings.system + " ATTACHED, SESSION " + text_of(view.state) +
             ", LAST SEQUENCE " + std::to_string(view.sequence) + ", DSMD " +
             (mover_is_alive(*attachment->storage) ? "ALIVE" : "NOT RUNNING"));
   }

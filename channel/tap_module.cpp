@@ -21,28 +21,4 @@ std::string device_text(std::uint32_t device_number) {
   return text;
 }
 
-std::string reason_text(SuspendReason reason) {
-  switch (reason) {
-    case SuspendReason::kNone:
-      return "NONE";
-    case SuspendReason::kOperator:
-      return "OPERATOR";
-    case SuspendReason::kBuffers:
-      return "BUFFERS";
-    case SuspendReason::kLink:
-      return "LINK";
-    case SuspendReason::kWriteBack:
-      return "WRITE-BACK";
-    case SuspendReason::kCheck:
-      return "CHECK";
-    case SuspendReason::kFreeze:
-      return "FREEZE LIMIT";
-    case SuspendReason::kSecondary:
-      return "SECONDARY";
-    case SuspendReason::kImageChanged:
-      return "IMAGE CHANGED";
-  }
-  return "UNKNOWN";
-}
-
 }  // namespace afterimage

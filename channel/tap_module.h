@@ -36,6 +36,5 @@ TapModule& tap_module();
 // One line into the Hercules log. `text` begins with the message id; it is upper-cased by its writer.
 void tap_log(const std::string& text);
 std::string device_text(std::uint32_t device_number);  // "0A80"
-std::string reason_text(SuspendReason reason);
 
 }  // namespace afterimage

@@ -16,6 +16,7 @@
 #include "serializer/check.h"
 #include "serializer/clock.h"
 #include "serializer/registry.h"
+#include "serializer/state_names.h"
 #include "serializer/track_map.h"
 
 namespace afterimage {
@@ -64,8 +65,9 @@ void tell_state(CommonStorage& storage, SessionState state) {
       tap_log("DSMC023I SESSION FROZEN; WRITES ARE HELD");
       break;
     case SessionState::kSuspended:
-      tap_log("DSMC023I SESSION SUSPENDED, REASON " + reason_text(static_cast<SuspendReason>(storage.control().suspend_reason.load())) +
-              ", AT SEQUENCE " + std::to_string(storage.control().suspended_at.load()) + "; CHANGED TRACKS ARE RECORDED");
+      tap_log(std::string("DSMC023I SESSION SUSPENDED, REASON ") +
+              text_of(static_cast<SuspendReason>(storage.control().suspend_reason.load())) + ", AT SEQUENCE " +
+              std::to_string(storage.control().suspended_at.load()) + "; CHANGED TRACKS ARE RECORDED");
       break;
   }
 }

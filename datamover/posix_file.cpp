@@ -79,6 +79,19 @@ Result<std::vector<std::uint8_t>> read_whole(const std::string& path, std::size_
   return result_of(std::move(bytes));
 }
 
+Status replace_file(const std::string& path, std::span<const std::uint8_t> bytes) {
+  const std::string fresh = path + ".new";
+  {
+    const FileHandle file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
+    if (!file.is_open()) return file_error("create", fresh, errno);
+    if (Status written = write_at(file.get(), fresh, 0, bytes); !written) return written;
+    if (::fsync(file.get()) != 0) return file_error("sync", fresh, errno);
+  }
+  if (::rename(fresh.c_str(), path.c_str()) != 0) return file_error("rename to " + path, fresh, errno);
+  const std::size_t slash = path.find_last_of('/');
+  return sync_directory(slash == std::string::npos ? "." : path.substr(0, slash + 1));
+}
+
 Status sync_directory(const std::string& directory) {
   const FileHandle file(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!file.is_open()) return file_error("open the directory", directory, errno);

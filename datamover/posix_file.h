@@ -1,5 +1,5 @@
-// io: the few POSIX file calls that journal and checkpoint share. Every failure is a sentence with the path and the system's reason.
-// Threads: no state of its own.
+// io: the few POSIX file calls that journal, checkpoint and state files share. Every failure is a sentence with the path and the system's
+// reason. Threads: no state of its own.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +36,8 @@ Status write_at(int fd, const std::string& path, std::uint64_t offset, std::span
 Status read_at(int fd, const std::string& path, std::uint64_t offset, std::span<std::uint8_t> into);
 // The whole file, refused if longer than `most` bytes.
 Result<std::vector<std::uint8_t>> read_whole(const std::string& path, std::size_t most);
+// Replaces the file as a whole, by way of a new one beside it (PATH.new): durable when it returns; after a crash the old or the new one.
+Status replace_file(const std::string& path, std::span<const std::uint8_t> bytes);
 // Makes names created or renamed in the directory durable.
 Status sync_directory(const std::string& directory);
 

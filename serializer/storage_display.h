@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "serializer/numbering.h"
+#include "serializer/state_names.h"
 
 namespace afterimage {
 
@@ -47,8 +48,5 @@ struct StorageFacts {
 };
 
 StorageFacts storage_display(CommonStorage& storage);
-const char* text_of(SessionState state);
-const char* text_of(SuspendReason reason);
-const char* text_of(DeviceState state);
 
 }  // namespace afterimage

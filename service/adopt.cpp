@@ -123,7 +123,7 @@ class Adoption {
     session.primary = request_.primary;
     session.secondary = request_.secondary;
     // Freezing is final: a link that is down for seconds would cost a copy of all volumes. Who wants it says so.
-    session.failure.action = FailureAction::kNone;
+    session.failure.action = LossAction::kNone;
     config.sessions = {session};
     images_ = request_.secondary_images.empty() ? config.sites[1].directory
                                                 : std::filesystem::absolute(request_.secondary_images).lexically_normal().string();

@@ -1,21 +1,16 @@
 // io: see command_processor.h.
 #include "service/command_processor.h"
 
-#include <algorithm>
-
-#include <boost/asio/post.hpp>
-
 #include "datamover/queue_display.h"
 #include "jcl/message_catalogue.h"
 #include "jcl/xquery_report.h"
-#include "serializer/clock.h"
 #include "serializer/storage_display.h"
 #include "service/query.h"
 
 namespace afterimage {
 
-CommandProcessor::CommandProcessor(boost::asio::io_context& io, const Config& config, const SiteConfig& site, Say say)
-    : io_(io), config_(config), site_(site), say_(std::move(say)) {
+CommandProcessor::CommandProcessor(NodeHost& host, const Config& config, const SiteConfig& site, Say say)
+    : host_(host), config_(config), site_(site), say_(std::move(say)) {
   for (const SessionConfig& session : config.sessions) {
     if (session.primary == site.name || session.secondary == site.name) session_ = &session;
   }
@@ -28,13 +23,13 @@ Status CommandProcessor::start() {
   if (session_->primary == site_.name) {
     auto settings = primary_settings(config_, *session_);
     if (!settings.good()) return settings.status;
-    primary_ = std::make_unique<PrimaryNode>(io_, std::move(settings.value), say_);
+    primary_ = std::make_unique<PrimaryNode>(host_, std::move(settings.value), say_);
     return primary_->start();
   }
   auto settings = secondary_settings(config_, *session_);
   if (!settings.good()) return settings.status;
   secondary_ =
-      std::make_unique<SecondaryNode>(io_, std::move(settings.value), say_, [this](const LossReport& report) { recovered(report); });
+      std::make_unique<SecondaryNode>(host_, std::move(settings.value), say_, [this](const LossReport& report) { recovered(report); });
   return secondary_->start();
 }
 
@@ -70,7 +65,7 @@ void CommandProcessor::execute(const std::string& line, Respond respond) {
     case SessionCommand::kStop:
       respond({0, {message("DSMM190I", {site_.name, "P DSM"})}});
       // The answer is written before the loop ends.
-      return boost::asio::post(io_, [this] { stop_(); });
+      return host_.post([this] { stop_(); });
     default:
       break;
   }
@@ -104,7 +99,7 @@ void CommandProcessor::at_secondary(const OperatorCommand& command, Respond resp
     case SessionCommand::kXend:
       return secondary_->give_up(std::move(respond));
     case SessionCommand::kXrecover:
-      if (command.check_only) return respond(check_recovery(*secondary_, *session_, site_));
+      if (command.check_only) return respond(check_recovery(*secondary_, *session_, site_, ++reports_));
       return secondary_->recover(std::move(respond));
     default:
       return respond({8, {message("DSMO004E", {std::string(command_name(command.verb)) + " is not taken at a secondary site."})}});
@@ -137,7 +132,8 @@ RuleInput CommandProcessor::rule_input(const OperatorCommand& command) {
 }
 
 Answer CommandProcessor::query(const OperatorCommand& command) {
-  return primary_ ? query_primary(*primary_, *session_, site_, command) : query_secondary(*secondary_, *session_, site_, command);
+  return primary_ ? query_primary(*primary_, *session_, site_, command, ++reports_)
+                  : query_secondary(*secondary_, *session_, site_, command, ++reports_);
 }
 
 Answer CommandProcessor::display_queue(const OperatorCommand& command) {

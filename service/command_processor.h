@@ -1,5 +1,5 @@
 // io: executes operator commands at one site: parses, asks the session rules, calls the node, shapes the answer. Owns the nodes.
-// Threads: the io_context's thread.
+// Threads: the thread of the host's event loop.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@ namespace afterimage {
 class CommandProcessor {
  public:
   using Say = std::function<void(const std::string&)>;
-  CommandProcessor(boost::asio::io_context& io, const Config& config, const SiteConfig& site, Say say);
+  CommandProcessor(NodeHost& host, const Config& config, const SiteConfig& site, Say say);
   Status start();
   void stop();
   void on_stop(std::function<void()> stop) { stop_ = std::move(stop); }
@@ -30,11 +30,12 @@ class CommandProcessor {
   Answer display_active();
   void recovered(const LossReport& report);
 
-  boost::asio::io_context& io_;
+  NodeHost& host_;
   const Config& config_;
   const SiteConfig& site_;
   const SessionConfig* session_ = nullptr;  // the one session, so far
   Say say_;
+  unsigned reports_ = 0;  // numbers the XQUERY reports of this started task
   std::function<void()> stop_;
   std::unique_ptr<PrimaryNode> primary_;
   std::unique_ptr<SecondaryNode> secondary_;

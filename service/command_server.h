@@ -7,18 +7,12 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "serializer/status.h"
+#include "service/answer.h"
 
 namespace afterimage {
 
-struct Answer {
-  int return_code = 0;
-  std::vector<std::string> lines;
-};
-// The answer may be given later, once (e.g. when a drain is complete).
-using Respond = std::function<void(Answer)>;
 using CommandHandler = std::function<void(const std::string& line, Respond respond)>;
 
 class CommandServer {

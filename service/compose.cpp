@@ -82,9 +82,7 @@ Result<SecondaryNodeSettings> secondary_settings(const Config& config, const Ses
   settings.journal.files = session.journal.files;
   settings.mover.journal_bytes = session.journal.bytes;
   settings.failure.heartbeat_limit_us = std::uint64_t{session.failure.heartbeat_ms} * 1000;
-  settings.failure.action = session.failure.action == FailureAction::kRecover  ? LossAction::kRecover
-                            : session.failure.action == FailureAction::kFreeze ? LossAction::kFreeze
-                                                                               : LossAction::kNone;
+  settings.failure.action = session.failure.action;
   for (const VolumeConfig& volume : session.volumes) {
     auto descriptor = describe(volume, volume.secondary_image);
     if (!descriptor.good()) return failed<SecondaryNodeSettings>(descriptor.status);

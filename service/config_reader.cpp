@@ -179,11 +179,11 @@ FailureConfig read_failure(const XmlElement& element, ConfigMistakes& mistakes) 
   const XmlAttribute* action = reader.find("action");
   if (action == nullptr) return failure;
   if (action->value == "FREEZE")
-    failure.action = FailureAction::kFreeze;
+    failure.action = LossAction::kFreeze;
   else if (action->value == "RECOVER")
-    failure.action = FailureAction::kRecover;
+    failure.action = LossAction::kRecover;
   else if (action->value == "NONE")
-    failure.action = FailureAction::kNone;
+    failure.action = LossAction::kNone;
   else
     reader.bad("action", "must be FREEZE, RECOVER or NONE");
   return failure;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "automation/failure_monitor.h"
 #include "serializer/limits.h"
 
 namespace afterimage {
@@ -53,10 +54,9 @@ struct JournalConfig {
   friend bool operator==(const JournalConfig&, const JournalConfig&) = default;
 };
 
-enum class FailureAction : std::uint8_t { kNone, kFreeze, kRecover };
 struct FailureConfig {
-  std::uint32_t heartbeat_ms = 3000;            // the primary counts as lost after this long without a message
-  FailureAction action = FailureAction::kNone;  // FREEZE and RECOVER are final, so they are for who asks for them
+  std::uint32_t heartbeat_ms = 3000;      // the primary counts as lost after this long without a message
+  LossAction action = LossAction::kNone;  // FREEZE and RECOVER are final, so they are for who asks for them
   friend bool operator==(const FailureConfig&, const FailureConfig&) = default;
 };
 

@@ -42,18 +42,6 @@ std::string optional_interval(const char* name, std::uint64_t value, std::uint64
   return value == usual ? std::string() : attribute(name, interval_text(value));
 }
 
-const char* action_name(FailureAction action) {
-  switch (action) {
-    case FailureAction::kNone:
-      return "NONE";
-    case FailureAction::kRecover:
-      return "RECOVER";
-    case FailureAction::kFreeze:
-      break;
-  }
-  return "FREEZE";
-}
-
 void write_optional(std::ostream& out, const char* indent, const char* element, const std::string& attributes) {
   if (!attributes.empty()) out << indent << "<" << element << attributes << "/>\n";
 }
@@ -75,7 +63,7 @@ void write_session(std::ostream& out, const SessionConfig& session, const std::s
   write_optional(out, "    ", "journal", journal);
   const FailureConfig usual_failure;
   std::string failure = optional_interval("heartbeat", session.failure.heartbeat_ms, usual_failure.heartbeat_ms);
-  if (session.failure.action != usual_failure.action) failure += attribute("action", action_name(session.failure.action));
+  if (session.failure.action != usual_failure.action) failure += attribute("action", std::string(action_name(session.failure.action)));
   write_optional(out, "    ", "failure", failure);
   for (const VolumeConfig& volume : session.volumes)
     out << "    <volume" << attribute("volser", volume.volser) << attribute("secvolser", volume.secondary_volser)

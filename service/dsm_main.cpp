@@ -11,6 +11,7 @@
 #include "datamover/verify.h"
 #include "serializer/storage_display.h"
 #include "service/adopt.h"
+#include "service/command_server.h"
 #include "service/compose.h"
 #include "service/hercules_config.h"
 #include "service/query.h"

@@ -13,7 +13,9 @@
 
 #include "jcl/message_catalogue.h"
 #include "serializer/check.h"
+#include "service/asio_host.h"
 #include "service/command_processor.h"
+#include "service/command_server.h"
 #include "service/compose.h"
 #include "service/hard_copy.h"
 
@@ -95,7 +97,8 @@ int run(int argc, char** argv) {
   };
   if (Status opened = log.open(site->directory + "/dsmd.log"); !opened) return refuse(opened);
 
-  CommandProcessor processor(io, config, *site, say);
+  AsioHost host(io);
+  CommandProcessor processor(host, config, *site, say);
   CommandServer server(io, command_socket_path(*site),
                        [&processor](const std::string& line, Respond respond) { processor.execute(line, std::move(respond)); });
   if (Status started = server.start(); !started) return refuse(started);

@@ -18,6 +18,7 @@ namespace afterimage {
 class NodeWorker {
  public:
   virtual ~NodeWorker() = default;  // finishes what was submitted; completions not yet run are dropped
+  // `done` runs on the loop after its `work`, in the order of submission.
   virtual void submit(std::function<void()> work, std::function<void()> done) = 0;
   virtual std::size_t backlog() const = 0;  // submitted and not yet finished
   virtual void drain() = 0;                 // everything submitted so far has run when it returns; completions may still be waiting
@@ -39,14 +40,14 @@ class NodeLink {
 class NodeHost {
  public:
   virtual ~NodeHost() = default;
-  virtual Tod now() = 0;                    // realtime: may be set forward and back
+  virtual Tod now() = 0;  // realtime: may be set forward and back
   virtual std::uint64_t monotonic_us() = 0;
   virtual void post(std::function<void()> then) = 0;
   // After at least that long. Cannot be cancelled: the caller guards `then` by the life of what it uses.
   virtual void after(std::uint64_t delay_us, std::function<void()> then) = 0;
   virtual std::unique_ptr<NodeWorker> make_worker() = 0;
-  virtual std::unique_ptr<NodeLink> connect(const TlsFiles& files, const std::string& local_lu, const LuAddress& peer, LuSessionHandler handler,
-                                            std::function<BindRequest()> make_bind) = 0;
+  virtual std::unique_ptr<NodeLink> connect(const TlsFiles& files, const std::string& local_lu, const LuAddress& peer,
+                                            LuSessionHandler handler, std::function<BindRequest()> make_bind) = 0;
   virtual std::unique_ptr<NodeLink> listen(const TlsFiles& files, const LuAddress& local, const std::string& peer_lu,
                                            LuSessionHandler handler) = 0;
 };

@@ -1,10 +1,8 @@
 // io: the primary data mover at work: common storage on one side, the link on the other, PrimaryCore between them, and the operator's
-// commands. Threads: everything on the io_context's thread.
+// commands. Threads: everything on the thread of the host's event loop.
 #pragma once
 
 #include <array>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -14,9 +12,9 @@
 
 #include "datamover/primary_core.h"
 #include "serializer/slot_reader.h"
-#include "service/command_server.h"
+#include "service/answer.h"
+#include "service/node_host.h"
 #include "service/session_state_file.h"
-#include "vtam_link/lu_session.h"
 
 namespace afterimage {
 
@@ -55,11 +53,12 @@ struct PrimaryFacts {
 class PrimaryNode {
  public:
   using Say = std::function<void(const std::string& line)>;  // one whole message, id included
-  PrimaryNode(boost::asio::io_context& io, PrimaryNodeSettings settings, Say say);
-  ~PrimaryNode();
+  PrimaryNode(NodeHost& host, PrimaryNodeSettings settings, Say say);
+  ~PrimaryNode();  // without stop() it is as if the process had been killed: common storage stays as it is, its mover named
   // Opens common storage, takes over a running session if there is one. One sentence on failure.
   Status start();
-  // Leaves common storage as it is: a session goes on being recorded there until the next dsmd (or until the ring is full).
+  // In order: common storage names no mover any more. A session goes on being recorded there until the next dsmd (or until the ring is
+  // full).
   void stop();
 
   Answer xstart(bool compare);
@@ -121,14 +120,13 @@ class PrimaryNode {
   std::uint64_t epoch_now() { return storage_->control().epoch.load(); }
   DeviceEntry& device_of(std::size_t volume);
 
-  boost::asio::io_context& io_;
+  NodeHost& host_;
   PrimaryNodeSettings settings_;
   Say say_;
-  boost::asio::steady_timer timer_;
   std::unique_ptr<CommonStorage> storage_;
   std::unique_ptr<SlotReader> reader_;
   std::unique_ptr<PrimaryCore> core_;
-  std::unique_ptr<LuConnector> link_;
+  std::unique_ptr<NodeLink> link_;
   std::string link_reason_ = "not started";
   std::vector<std::deque<HeldToken>> unflushed_;  // by device: tokens given to the core whose bytes are not yet in the file
   std::vector<std::uint32_t> devices_;            // device index by VolumeId
@@ -138,6 +136,7 @@ class PrimaryNode {
   std::array<std::uint32_t, kMaxSystems> joined_{};  // process of each system when it was last seen alive
   SessionState seen_state_ = SessionState::kInactive;
   Sequence taken_ = 0;
+  std::uint64_t turn_ = 0;  // of the loop: only the last one armed takes place
   Tod last_death_check_ = 0, last_poll_ = 0;
   std::uint64_t drained_epoch_ = 0;  // of the last session that ended with everything acknowledged
   std::string drop_reason_;          // of the core's last DropLink

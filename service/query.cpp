@@ -7,7 +7,6 @@
 #include "datamover/queue_display.h"
 #include "jcl/message_catalogue.h"
 #include "jcl/xquery_report.h"
-#include "serializer/clock.h"
 #include "serializer/storage_display.h"
 
 namespace afterimage {
@@ -17,11 +16,6 @@ namespace {
 // A session that is being ended is not INACTIVE before it has ended.
 OperatorState state_at_primary(const PrimaryFacts& facts) {
   return facts.epoch != 0 && facts.state == SessionState::kInactive ? OperatorState::kSuspended : operator_state(facts.state);
-}
-
-unsigned next_report_number() {
-  static unsigned number = 0;  // of this started task; the loop's thread only
-  return ++number;
 }
 
 ConfigFacts config_facts(const SessionConfig& session, std::uint64_t ring_bytes) {
@@ -35,9 +29,7 @@ ConfigFacts config_facts(const SessionConfig& session, std::uint64_t ring_bytes)
   facts.freeze_limit_ms = session.buffers.freeze_limit_ms;
   facts.journal_files = session.journal.files;
   facts.heartbeat_limit_us = std::uint64_t{session.failure.heartbeat_ms} * 1000;
-  facts.action = session.failure.action == FailureAction::kRecover  ? LossAction::kRecover
-                 : session.failure.action == FailureAction::kFreeze ? LossAction::kFreeze
-                                                                    : LossAction::kNone;
+  facts.action = session.failure.action;
   return facts;
 }
 
@@ -209,8 +201,8 @@ SessionFacts secondary_session(SecondaryNode& node, const SessionConfig& session
   return report;
 }
 
-Answer shaped(SessionFacts facts, const OperatorCommand& command) {
-  facts.report_number = next_report_number();
+Answer shaped(SessionFacts facts, const OperatorCommand& command, unsigned report_number) {
+  facts.report_number = report_number;
   XqueryAnswer answer = xquery_report(facts, command);
   return {answer.return_code, std::move(answer.lines)};
 }
@@ -223,12 +215,14 @@ std::string hexadecimal(std::uint32_t value) {
 
 }  // namespace
 
-Answer query_primary(PrimaryNode& node, const SessionConfig& session, const SiteConfig& site, const OperatorCommand& command) {
-  return shaped(primary_session(node, session, site), command);
+Answer query_primary(PrimaryNode& node, const SessionConfig& session, const SiteConfig& site, const OperatorCommand& command,
+                     unsigned report_number) {
+  return shaped(primary_session(node, session, site), command, report_number);
 }
 
-Answer query_secondary(SecondaryNode& node, const SessionConfig& session, const SiteConfig& site, const OperatorCommand& command) {
-  return shaped(secondary_session(node, session, site), command);
+Answer query_secondary(SecondaryNode& node, const SessionConfig& session, const SiteConfig& site, const OperatorCommand& command,
+                       unsigned report_number) {
+  return shaped(secondary_session(node, session, site), command, report_number);
 }
 
 Answer display_pending_writes(SecondaryNode& node, const OperatorCommand& command) {
@@ -241,12 +235,12 @@ Answer display_pending_writes(SecondaryNode& node, const OperatorCommand& comman
   return {0, multi_line_answer("DATA HELD FOR TOKEN " + std::to_string(command.sequence) + ", NOT APPLIED", held.value)};
 }
 
-Answer check_recovery(SecondaryNode& node, const SessionConfig& session, const SiteConfig& site) {
+Answer check_recovery(SecondaryNode& node, const SessionConfig& session, const SiteConfig& site, unsigned report_number) {
   OperatorCommand command;
   command.verb = SessionCommand::kXquery;
   command.session = session.name;
   command.report = QueryReport::kRecover;
-  return query_secondary(node, session, site, command);
+  return query_secondary(node, session, site, command, report_number);
 }
 
 Answer active_primary(PrimaryNode& node, const SessionConfig& session, const SiteConfig& site) {

@@ -1,10 +1,8 @@
 // io: the secondary data mover at work: the link on one side, journal, checkpoint and images on the other, SecondaryCore between
-// them, the failure monitor, and the operator's commands. Threads: everything on the io_context's thread; the journal and the images
-// each have a worker, so that an acknowledgement never waits for an image.
+// them, the failure monitor, and the operator's commands. Threads: everything on the thread of the host's event loop; the journal and the
+// images each have a worker, so that an acknowledgement never waits for an image.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,10 +14,9 @@
 #include "datamover/checkpoint_file.h"
 #include "datamover/journal.h"
 #include "datamover/secondary_core.h"
+#include "service/answer.h"
 #include "service/applied_mark.h"
-#include "service/command_server.h"
-#include "service/worker.h"
-#include "vtam_link/lu_session.h"
+#include "service/node_host.h"
 
 namespace afterimage {
 
@@ -49,7 +46,7 @@ class SecondaryNode {
   using Say = std::function<void(const std::string& line)>;
   // Called after a recovery, with its report, when the images may be used.
   using Recovered = std::function<void(const LossReport& report)>;
-  SecondaryNode(boost::asio::io_context& io, SecondaryNodeSettings settings, Say say, Recovered recovered);
+  SecondaryNode(NodeHost& host, SecondaryNodeSettings settings, Say say, Recovered recovered);
   ~SecondaryNode();
   // Opens journal, checkpoint and images, replays, listens. One sentence on failure; nothing is changed then.
   Status start();
@@ -80,24 +77,24 @@ class SecondaryNode {
   void tick();
   void look_at_failures();
   Status replay();
+  Status listen();
   Status open_images();
   Status raise_mark(const AppliedThrough& through);
   void tell_recovered(const LossReport& report);
   void answer_recovery(const Answer& answer);
   std::function<void()> while_it_lasts(std::function<void()> then) const;
 
-  boost::asio::io_context& io_;
+  NodeHost& host_;
   SecondaryNodeSettings settings_;
   Say say_;
   Recovered recovered_;
-  boost::asio::steady_timer timer_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<CheckpointFile> checkpoints_;
   std::unique_ptr<AppliedMark> applied_mark_;
   AppliedThrough marked_;  // the images' worker alone, once it runs
   std::unique_ptr<SecondaryCore> core_;
-  std::unique_ptr<LuListener> listener_;
+  std::unique_ptr<NodeLink> listener_;
   std::unique_ptr<FailureMonitor> monitor_;
   std::vector<std::vector<std::uint8_t>> appends_;  // waiting for the journal's worker
   std::vector<PendingWrite> applies_;               // waiting for the images' worker
@@ -110,7 +107,7 @@ class SecondaryNode {
   // Held weakly by whatever comes back later (workers, posts): after give_up() or stop() that comes to nothing.
   std::shared_ptr<const bool> core_lasts_ = std::make_shared<const bool>(true);
   std::vector<Respond> recovery_waiters_;
-  std::unique_ptr<Worker> journal_worker_, image_worker_;  // destroyed first: their jobs use what is above
+  std::unique_ptr<NodeWorker> journal_worker_, image_worker_;  // destroyed first: their jobs use what is above
 };
 
 }  // namespace afterimage

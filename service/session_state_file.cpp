@@ -1,11 +1,9 @@
 // io: see session_state_file.h.
 #include "service/session_state_file.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "datamover/posix_file.h"
 
@@ -31,24 +29,7 @@ Result<SessionMemory> SessionStateFile::load() const {
 
 Status SessionStateFile::save(const SessionMemory& memory) const {
   const std::string text = session_state_text(memory);
-  const std::string fresh = path_ + ".new";
-  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-  bool good = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
-  int saved = errno;
-  if (fd >= 0) ::close(fd);
-  if (good && ::rename(fresh.c_str(), path_.c_str()) != 0) {
-    saved = errno;
-    good = false;
-  }
-  if (!good)
-    return Status::error("The state file " + path_ + " cannot be written: " + std::strerror(saved) + ". Correct the site's directory.");
-  const std::string directory = path_.substr(0, path_.find_last_of('/') + 1);
-  const int directory_fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory_fd >= 0) {
-    ::fsync(directory_fd);
-    ::close(directory_fd);
-  }
-  return Status::ok();
+  return replace_file(path_, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
 }
 
 }  // namespace afterimage

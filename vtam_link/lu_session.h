@@ -11,17 +11,9 @@
 #include <memory>
 #include <string>
 
-#include "vtam_link/bind.h"
+#include "vtam_link/lu_types.h"
 
 namespace afterimage {
-
-struct TlsFiles {
-  std::string certificate, key, authority;  // PEM paths
-};
-struct LuAddress {
-  std::string lu, host;  // host: a numeric address or a name; it is never compared with the certificate
-  std::uint16_t port = 0;
-};
 
 // Times of the link; the defaults are the product's, tests take shorter ones.
 struct LinkTimes {
@@ -30,21 +22,6 @@ struct LinkTimes {
   std::uint32_t last_retry_ms = 5000;      // ... this, and back to the first after an accepted BIND
   std::uint32_t linger_ms = 1000;          // for a refused peer to read why
   std::uint32_t refusal_report_ms = 1000;  // on_refused at most this often; what was left out is counted in the next
-};
-
-// What the owner is told. Every text is a whole sentence. Functions may be left empty.
-struct LuSessionHandler {
-  // listener side: answer a bind; accepted sessions then get messages. send() may already be called inside: it goes behind the answer.
-  std::function<BindResponse(const BindRequest&)> on_bind;
-  // connector side: the answer came (also when refused; the session is closed after a refusal).
-  std::function<void(const BindResponse&)> on_bound;
-  std::function<void(std::vector<std::uint8_t>&&)> on_message;  // one whole encoded message (M0 and body), not yet decoded
-  // Exactly once per session that was up or being set up. Connector: for every attempt, a refused or failed one too. Listener: for every
-  // session whose bind was accepted. Nothing refers to the pieces given to send() any more.
-  std::function<void(const std::string& reason)> on_down;
-  std::function<void()> on_drained;  // everything queued by send() was handed to TCP
-  // listener side: a connection was turned away before it was bound (no TLS, wrong certificate or LU, refused BIND ...). Rate-limited.
-  std::function<void(const std::string& reason)> on_refused;
 };
 
 // Connects again and again (with back-off) until stop(); keeps one session at a time.

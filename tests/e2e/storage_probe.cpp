@@ -5,24 +5,11 @@
 
 #include "serializer/common_storage.h"
 #include "serializer/numbering.h"
+#include "serializer/state_names.h"
 
 using namespace afterimage;
 
 namespace {
-const char* state_text(SessionState state) {
-  switch (state) {
-    case SessionState::kInactive:
-      return "INACTIVE";
-    case SessionState::kActive:
-      return "ACTIVE";
-    case SessionState::kSuspended:
-      return "SUSPENDED";
-    case SessionState::kFrozen:
-      return "FROZEN";
-  }
-  return "UNKNOWN";
-}
-
 void show(const char* name, unsigned long long value) { std::printf("%s=%llu\n", name, value); }
 
 void show_devices(CommonStorage& storage) {
@@ -50,7 +37,7 @@ int main(int argc, char** argv) {
   CommonStorage& storage = *opened.value;
   ControlBlock& control = storage.control();
   const ControlView view = control_view(storage);
-  std::printf("state=%s\n", state_text(view.state));
+  std::printf("state=%s\n", text_of(view.state));
   show("numbered", view.sequence);
   show("acknowledged", control.acknowledged_through.load());
   show("freed", control.freed_through.load());

@@ -135,7 +135,7 @@ class ServiceAdopt : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(any_has(report.next_steps, "DSM PLEX DSMPLEX SYSTEM SYSA") && any_has(report.next_steps, "LDMOD dsmchan"));
     CPPUNIT_ASSERT(any_has(report.next_steps, "XSTART MIRROR COMPARE(YES)"));
     CPPUNIT_ASSERT(any_has(report.next_steps, "samples/make-test-ca.sh ") && any_has(report.notes, "--peer-host HOST:PORT"));
-    CPPUNIT_ASSERT(report.config.sessions[0].failure.action == FailureAction::kNone);
+    CPPUNIT_ASSERT(report.config.sessions[0].failure.action == LossAction::kNone);
   }
 
   void testManyVolumesGetARingThatHoldsThem() {

@@ -97,7 +97,7 @@ class ServiceConfig : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(120000u, s->buffers.freeze_limit_ms);
     CPPUNIT_ASSERT_EQUAL(4u, s->journal.files);
     CPPUNIT_ASSERT_EQUAL(5000u, s->failure.heartbeat_ms);
-    CPPUNIT_ASSERT(s->failure.action == FailureAction::kRecover);
+    CPPUNIT_ASSERT(s->failure.action == LossAction::kRecover);
     CPPUNIT_ASSERT_EQUAL(std::size_t{2}, s->volumes.size());
     CPPUNIT_ASSERT_EQUAL(std::uint16_t{0x0A81}, s->volumes[1].device);
     CPPUNIT_ASSERT_EQUAL(std::uint16_t{0x3350}, s->volumes[1].type);

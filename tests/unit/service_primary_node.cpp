@@ -8,6 +8,7 @@
 
 #include "serializer/clock.h"
 #include "serializer/numbering.h"
+#include "service/asio_host.h"
 #include "tests/unit/channel_dasd_support.h"
 #include "tests/unit/serializer_storage_fixture.h"
 #include "tests/unit/vtam_link_certificates.h"
@@ -42,7 +43,7 @@ class Site {
   }
   ~Site() { kill(); }
   Status start() {
-    node = std::make_unique<PrimaryNode>(io, settings, [this](const std::string& line) { log += line + "\n"; });
+    node = std::make_unique<PrimaryNode>(host, settings, [this](const std::string& line) { log += line + "\n"; });
     return node->start();
   }
   // Nothing of it runs again; common storage and the state file stay as they are.
@@ -76,6 +77,7 @@ class Site {
 
   TemporaryDirectory directory;
   boost::asio::io_context io;
+  AsioHost host{io};
   PrimaryNodeSettings settings;
   std::unique_ptr<PrimaryNode> node;
   std::string log;

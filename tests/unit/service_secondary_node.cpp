@@ -7,6 +7,7 @@
 #include "channel/dasd_image.h"
 #include "datamover/primary_core.h"
 #include "serializer/clock.h"
+#include "service/asio_host.h"
 #include "tests/unit/channel_dasd_support.h"
 #include "tests/unit/vtam_link_certificates.h"
 
@@ -107,7 +108,7 @@ class Site {
     io.poll();
     io.restart();
     node = std::make_unique<SecondaryNode>(
-        io, settings, [this](const std::string& line) { log += line + "\n"; }, [](const LossReport&) {});
+        host, settings, [this](const std::string& line) { log += line + "\n"; }, [](const LossReport&) {});
     const Status started = node->start();
     CPPUNIT_ASSERT_MESSAGE(started.text(), started.good());
   }
@@ -129,6 +130,7 @@ class Site {
 
   TemporaryDirectory directory;
   boost::asio::io_context io;
+  AsioHost host{io};
   SecondaryNodeSettings settings;
   VolumeDescriptor volume;
   std::unique_ptr<SecondaryNode> node;
