@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "serializer/canary.h"
+
 namespace afterimage {
 
 void Capture::begin(const Token& token, SlotWriter* writer) {
@@ -31,6 +33,10 @@ void Capture::add(std::uint32_t track, std::uint32_t offset, std::uint32_t lengt
     first_length_ = end - first_offset_;
   }
   if (writer_ == nullptr || overflowed_) return;
+  if (planted(Canary::kBoundaryInsideCcw) && !writer_->empty() && writer_->finish(0).outcome == NumberOutcome::kNumbered) {
+    writer_->prepare();
+    writer_->begin(token_);
+  }
   const bool fits = offset <= kMaxTrackBytes && length <= kMaxTrackBytes &&
                     writer_->add(track, static_cast<std::uint16_t>(offset), bytes, static_cast<std::uint16_t>(length));
   if (!fits) {

@@ -13,6 +13,7 @@
 #include "channel/dasd_image_header.h"
 #include "channel/dasd_image_writers.h"
 #include "channel/track.h"
+#include "serializer/canary.h"
 
 namespace afterimage {
 namespace {
@@ -190,6 +191,7 @@ ImageFile& DasdImage::Impl::file_of(std::uint32_t track) {
 }
 
 Status DasdImage::Impl::write_id(ImageFile& file, const std::array<std::uint8_t, kDeviceIdBytes>& id, bool fenced) {
+  if (planted(Canary::kFenceNotWritten) && fenced) file.fenced = true;
   if (file.fenced == fenced) return Status::ok();
   if (const int error = write_fully(file.fd, id, 0); error != 0)
     return Status::error("The device header of " + file.path + " cannot be written: " + reason(error) + ".");

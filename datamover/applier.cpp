@@ -7,6 +7,7 @@
 #include "channel/track.h"
 #include "datamover/secondary_intake.h"
 #include "datamover/token_text.h"
+#include "serializer/canary.h"
 
 namespace afterimage {
 
@@ -67,7 +68,7 @@ Result<ApplyOutcome> Applier::compare(const PendingWrite& write) {
   if (!read) return failed<ApplyOutcome>(std::move(read));
   ApplyOutcome outcome;
   outcome.compared = true;
-  outcome.equal = track_digest(track) == write.data;
+  outcome.equal = track_digest(track) == write.data || planted(Canary::kVerificationBlind);
   if (!outcome.equal)
     outcome.detail = "Cylinder " + std::to_string(write.token.cylinder) + " head " + std::to_string(write.token.head) + " of volume " +
                      volumes_[write.token.volume].volume.volser + " differs between the sites at token " +
@@ -101,6 +102,7 @@ Result<ApplyOutcome> Applier::apply(const PendingWrite& write) {
 
 Status Applier::sync() {
   for (auto& image : images_) {
+    if (planted(Canary::kOneImageNotSynced) && image == images_.back()) break;
     Status synced = image->sync();
     if (!synced) return synced;
   }

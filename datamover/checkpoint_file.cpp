@@ -9,6 +9,7 @@
 #include <cstdio>
 
 #include "datamover/posix_file.h"
+#include "serializer/canary.h"
 #include "serializer/limits.h"
 
 namespace afterimage {
@@ -25,6 +26,7 @@ Status CheckpointFile::load(std::size_t slot) {
   if (!decoded.good()) {
     warning_ = "The checkpoint " + path(slot) + " cannot be used: " + decoded.status.text();
     if (warning_.back() != '.') warning_ += '.';
+    if (planted(Canary::kOtherCheckpointIgnored)) return Status::error(warning_);
     return Status::ok();
   }
   if (decoded.value.session != session_)
@@ -68,7 +70,7 @@ Status CheckpointFile::write_slot(std::size_t slot, const Checkpoint& checkpoint
     if (!file.is_open()) return file_error("create", fresh, errno);
     Status written = write_at(file.get(), fresh, 0, bytes.value);
     if (!written) return written;
-    if (::fsync(file.get()) != 0) return file_error("sync", fresh, errno);
+    if (!planted(Canary::kCheckpointNotSynced) && ::fsync(file.get()) != 0) return file_error("sync", fresh, errno);
   }
   if (::rename(fresh.c_str(), path(slot).c_str()) != 0) return file_error("rename to " + path(slot), fresh, errno);
   Status synced = sync_directory(directory_);
@@ -85,6 +87,7 @@ Result<std::uint64_t> CheckpointFile::write(const Checkpoint& checkpoint) {
   Status written = write_slot(older, checkpoint);
   if (written && (change || !slots_[1 - older])) written = write_slot(1 - older, checkpoint);
   if (!written) return failed<std::uint64_t>(std::move(written));
+  if (planted(Canary::kReleasedOneCheckpointEarly)) return result_of(std::uint64_t{checkpoint.journal_position});
   return result_of(std::min(slots_[0]->checkpoint.journal_position, slots_[1]->checkpoint.journal_position));
 }
 

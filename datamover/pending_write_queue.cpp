@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "serializer/canary.h"
 #include "serializer/check.h"
 
 namespace afterimage {
@@ -37,7 +38,7 @@ Status PendingWriteQueue::check_data(const Token& token, std::size_t data_bytes)
   if (token.sequence > known_through())
     return Status::error("Data came for " + token_name(token) + ", which the pending write queue does not know (the last is " +
                          std::to_string(known_through()) + "); it is refused.");
-  if (entries_[token.sequence - base_ - 1].token != token)
+  if (entries_[token.sequence - base_ - 1].token != token && !planted(Canary::kDataMatchedBySequence))
     return Status::error("The data that came for " + token_name(token) +
                          " names another address than the token did; it is misaddressed and refused.");
   if (data_bytes != token.data_length)
@@ -67,6 +68,8 @@ Status PendingWriteQueue::add_void(const Token& token, std::uint64_t journal_pos
 
 void PendingWriteQueue::settle(PendingWrite& entry, EntryCondition condition, std::uint64_t journal_position) {
   entry.condition = condition;
+  EntryCondition& first = entries_[complete_ - base_].condition;
+  if (planted(Canary::kApplyPastA) && first == EntryCondition::kIncomplete) first = EntryCondition::kVoid;
   if (journal_position < entry.journal_position) entry.journal_position = journal_position;
   while (complete_ < known_through() && entries_[complete_ - base_].condition != EntryCondition::kIncomplete) ++complete_;
 }

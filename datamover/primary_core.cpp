@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "datamover/token_backlog.h"
+#include "serializer/canary.h"
 #include "serializer/check.h"
 #include "vtam_link/continuity.h"
 
@@ -209,7 +210,8 @@ void PrimaryCore::State::take_acknowledgement(const Acknowledgement& ack, Output
   }
   acknowledgement = ack;
   out.emplace_back(primary::Acknowledged{ack});
-  const Sequence through = std::min(ack.complete_through, free_limit());
+  const Sequence acknowledged = planted(Canary::kFreedBeforeData) ? ack.known_through : ack.complete_through;
+  const Sequence through = std::min(acknowledged, free_limit());
   if (through > backlog.freed_through()) {
     backlog.free_through(through);
     out.emplace_back(primary::Free{through});
@@ -227,6 +229,7 @@ void PrimaryCore::State::on(Tod, const primary::End&, Outputs&) { ending = true;
 void PrimaryCore::State::on(Tod, const primary::Tick&, Outputs&) {}
 
 bool PrimaryCore::State::window_open() const {
+  if (planted(Canary::kWindowIgnored)) return true;
   return in_flight.size() < settings.window_messages && in_flight_bytes < settings.window_bytes;
 }
 
@@ -245,7 +248,8 @@ M0 PrimaryCore::State::next_m0(Tod now, ContentType content) const {
   m0.sent = now;
   m0.last_sequence = backlog.sent_through();
   m0.consistency_time = backlog.sent_tod();
-  if (clock_through <= backlog.sent_through()) m0.consistency_time = std::max(m0.consistency_time, clock_tod);
+  if (clock_through <= backlog.sent_through() || planted(Canary::kClockAheadOfTokens))
+    m0.consistency_time = std::max(m0.consistency_time, clock_tod);
   return m0;
 }
 

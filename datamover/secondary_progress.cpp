@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "datamover/secondary_state.h"
+#include "serializer/canary.h"
 #include "serializer/check.h"
 #include "serializer/limits.h"
 
@@ -39,7 +40,8 @@ void SecondaryCore::State::on(Tod, const secondary::JournalSynced& synced, Outpu
 void SecondaryCore::State::give_out_applies(Outputs& out) {
   const bool applies = state == SecondaryState::kDuplex || state == SecondaryState::kFrozen || state == SecondaryState::kRecovering;
   if (!applies || !ready) return;
-  while (queue.applied_through() < durable.complete_through) {
+  const Sequence allowed = planted(Canary::kApplyBeforeSync) ? queue.complete_through() : durable.complete_through;
+  while (queue.applied_through() < allowed) {
     PendingWrite write = queue.take_front();
     const Sequence sequence = write.token.sequence;
     if (not_comparable.erase(sequence) != 0) {
@@ -67,7 +69,7 @@ void SecondaryCore::State::on(Tod, const secondary::Applied& applied, Outputs&) 
 }
 
 void SecondaryCore::State::move_consistency_time() {
-  while (!marks.empty() && marks.front().known_through <= applied_through) {
+  while (!marks.empty() && (marks.front().known_through <= applied_through || planted(Canary::kConsistencyTimeAhead))) {
     consistency_time = std::max(consistency_time, marks.front().consistency_time);
     marks.pop_front();
   }
@@ -113,11 +115,12 @@ void SecondaryCore::State::acknowledge(Tod now, Outputs& out) {
     not_compared = {};
   }
   ack_wanted = false;
+  const Unsynced& held = planted(Canary::kAcknowledgeBeforeSync) && !unsynced.empty() ? unsynced.back() : durable;
   Message message;
   message.m0 = next_m0(now, ContentType::kAcknowledge);
-  message.acknowledgement.message_number = durable.message_number;
-  message.acknowledgement.complete_through = durable.complete_through;
-  message.acknowledgement.known_through = durable.known_through;
+  message.acknowledgement.message_number = held.message_number;
+  message.acknowledgement.complete_through = held.complete_through;
+  message.acknowledgement.known_through = held.known_through;
   message.acknowledgement.applied_through = applied_through;
   message.acknowledgement.consistent_time = consistency_time;
   ++counters.acknowledgements;
@@ -170,7 +173,7 @@ Checkpoint SecondaryCore::State::make_checkpoint() const {
   made.last_message = durable.message_number;
   made.last_own_message = own_message;
   made.last_sent = durable.sent;
-  made.journal_position = oldest_needed();
+  made.journal_position = planted(Canary::kCheckpointPastPending) ? journal_end : oldest_needed();
   made.recovered_at = recovered_at;
   made.ended_in_order = ended_in_order;
   made.volumes = volumes;
@@ -205,6 +208,7 @@ void SecondaryCore::State::checkpoint_if_due(Tod now, Outputs& out) {
   checkpoint_at = now;
   checkpoint_journal_end = journal_end;
   ++counters.checkpoints;
+  if (planted(Canary::kFenceLiftedEarly) && checkpoint_asked.state == SecondaryState::kRecovered) complete_recovery(out);
   out.emplace_back(secondary::WriteCheckpoint{checkpoint_asked});
 }
 
@@ -213,7 +217,8 @@ void SecondaryCore::State::on(Tod, const secondary::CheckpointDone& done, Output
   checkpoint_in_flight = false;
   journal_released = std::max(journal_released, checkpoint.journal_position);  // checkpoints have two generations: the older one counts
   checkpoint = done.checkpoint;
-  if (state == SecondaryState::kDuplex && checkpoint.state == SecondaryState::kEnded && checkpoint.epoch == epoch) {
+  if (state == SecondaryState::kDuplex && checkpoint.state == SecondaryState::kEnded &&
+      (checkpoint.epoch == epoch || planted(Canary::kOldCheckpointEndsSession))) {
     state = SecondaryState::kEnded;
     out.emplace_back(secondary::Ended{applied_through});
   }
@@ -236,9 +241,10 @@ LossReport SecondaryCore::State::make_report() const {
   for (const PendingWrite& entry : queue.all()) {
     LostWrite lost;
     lost.token = entry.token;
-    lost.data_held = entry.condition == EntryCondition::kComplete;
+    lost.data_held = (entry.condition == EntryCondition::kComplete) != planted(Canary::kHeldAndMissingExchanged);
     lost.is_void = entry.condition == EntryCondition::kVoid;
     made.lost.push_back(lost);
+    if (planted(Canary::kPointBOneTooLow) && &entry == &queue.all().back()) break;
     made.point_b = entry.token.sequence;
     made.point_b_time = entry.token.tod;
   }

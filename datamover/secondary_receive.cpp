@@ -3,6 +3,7 @@
 
 #include "datamover/journal_format.h"
 #include "datamover/secondary_state.h"
+#include "serializer/canary.h"
 #include "serializer/check.h"
 #include "serializer/limits.h"
 
@@ -17,7 +18,7 @@ std::string number(std::uint64_t value) { return std::to_string(value); }
 // Why nothing is taken from any primary now; empty when something may be.
 std::string SecondaryCore::State::why_not_accept() const {
   if (state == SecondaryState::kFrozen) return "The session was frozen at the secondary; recover it there, or end it and start again.";
-  if (state == SecondaryState::kRecovering || state == SecondaryState::kRecovered)
+  if (state == SecondaryState::kRecovering || (state == SecondaryState::kRecovered && !planted(Canary::kRecoveredTakesWrites)))
     return "The secondary was taken over at " + tod_text(recovered_at) + "; this session takes no more writes.";
   if (state == SecondaryState::kStopped) return "The secondary has stopped: " + stop_reason;
   if (!ready) return "The secondary is still reading its journal; try again.";
@@ -181,6 +182,10 @@ void SecondaryCore::State::on(Tod now, const secondary::MessageArrived& arrived,
   const ContinuityVerdict verdict = next.accept(message.m0);
   if (verdict == ContinuityVerdict::kDuplicate) {
     ++counters.duplicates;
+    if (planted(Canary::kDuplicateTaken)) {
+      take(message, arrived.bytes.size(), journal_end);
+      out.emplace_back(secondary::Append{arrived.bytes});
+    }
     ack_wanted = true;
     return;
   }

@@ -1,6 +1,7 @@
 // The primary's backlog of tokens.
 #include "datamover/token_backlog.h"
 
+#include "serializer/canary.h"
 #include "serializer/check.h"
 
 namespace afterimage {
@@ -44,7 +45,7 @@ void TokenBacklog::flushed(Sequence sequence) {
 void TokenBacklog::voided(Sequence sequence) {
   AI_CHECK(sequence <= taken_through());
   if (sequence <= base_ || item(sequence).ready) return;
-  item(sequence).is_void = true;
+  item(sequence).is_void = !planted(Canary::kVoidSentAsWritten);
   queue_m2(item(sequence));
 }
 
@@ -75,7 +76,7 @@ void TokenBacklog::rewind(Sequence known_through, Sequence complete_through) {
   for (Item& each : items_) {
     if (each.token.sequence > known_through) waiting_m1_ += encoded_token_bytes(each.token);
     if (!each.ready) continue;
-    if (each.token.sequence > complete_through)
+    if (each.token.sequence > (planted(Canary::kDataNotSentAgain) ? known_through : complete_through))
       queue_m2(each);
     else
       each.m2_sent = true;

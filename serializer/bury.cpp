@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "serializer/canary.h"
 #include "serializer/check.h"
 #include "serializer/chunk_pool.h"
 #include "serializer/process_identity.h"
@@ -29,12 +30,14 @@ bool claim(SystemEntry& system) {
 }
 
 bool belongs_to(CommonStorage& storage, std::uint32_t device, std::uint32_t system) {
+  if (planted(Canary::kBurialSkipsDevice) && device == 0) return false;
   return device < storage.device_count() && storage.device(device).state.load() != static_cast<std::uint32_t>(DeviceState::kUnused) &&
          storage.device(device).system_index == system;
 }
 
 // The token may be half-written: only its counts and tracks are used, within their bounds. A track of no meaning costs one re-read.
 void mark_tracks(CommonStorage& storage, std::uint32_t device, SlotRef ref) {
+  if (planted(Canary::kUnhardenedNotMarked)) return;
   const SlotPlace place = slot_place(storage, ref);
   if (place.header == nullptr) return;
   const Token token = place.header->token;

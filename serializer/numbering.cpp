@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "serializer/canary.h"
 #include "serializer/check.h"
 #include "serializer/pair_word.h"
 #include "serializer/slot_ref.h"
@@ -60,6 +61,7 @@ bool session_records(SessionState state) { return state == SessionState::kSuspen
 
 // kNumbered stands for "may be numbered".
 NumberOutcome outcome_under(SessionState state, std::uint32_t duplex) {
+  if (planted(Canary::kFreezeLetsWritesPass) && state == SessionState::kFrozen) state = SessionState::kActive;
   if ((duplex & kDuplex) == 0) return NumberOutcome::kNotActive;
   if (state == SessionState::kFrozen) return NumberOutcome::kFrozen;
   if (!session_numbers(state)) return NumberOutcome::kNotActive;
@@ -127,7 +129,7 @@ Numbered number_slot(CommonStorage& storage, std::uint32_t device_index, SlotRef
     if (view.sequence + 1 > freed + storage.sequence_entries()) return {NumberOutcome::kFull, 0, 0};
     ControlView next = view;
     next.sequence += 1;
-    next.tod_us = std::max(now_us, view.tod_us + 1);
+    next.tod_us = planted(Canary::kStampNotRising) ? now_us : std::max(now_us, view.tod_us + 1);
     next.device = device_index;
     place.header->token.tod = tod_from_us(next.tod_us);
     device.pending.store(slot, std::memory_order_release);
@@ -149,7 +151,7 @@ bool record_change(CommonStorage& storage, std::uint32_t device_index, const Tok
   if ((duplex & kDuplex) != 0 && (session_records(before.state) || volume_recorded)) {
     TrackMap map = TrackMap::changed(storage, device_index);
     const unsigned count = std::min<unsigned>(token.range_count, kMaxRanges);
-    for (unsigned i = 0; i < count; ++i) {
+    for (unsigned i = planted(Canary::kChangeNotRecorded) ? 1 : 0; i < count; ++i) {
       const bool marked = map.set(token.ranges[i].track);
       AI_CHECK(marked);
     }
@@ -165,7 +167,10 @@ StateChange change_session_state(CommonStorage& storage, SessionState from, Sess
     if (view.state != from) return {};
     ControlView next = with_next_generation(view);
     next.state = to;
-    if (pair_swap(storage.control().word, control_word(view), control_word(next))) return {true, view.sequence};
+    if (planted(Canary::kSequenceReusedAfterEnd) && to == SessionState::kInactive && view.sequence > 0) next.sequence -= 1;
+    if (!pair_swap(storage.control().word, control_word(view), control_word(next))) continue;
+    if (planted(Canary::kCutOneTooLow) && view.sequence > 0) return {true, view.sequence - 1};
+    return {true, view.sequence};
   }
 }
 

@@ -5,8 +5,10 @@
 #include <string>
 
 #include "serializer/bury.h"
+#include "serializer/canary.h"
 #include "serializer/chunk_pool.h"
 #include "serializer/crc32c.h"
+#include "serializer/pair_word.h"
 #include "serializer/slot_ref.h"
 
 namespace afterimage {
@@ -50,6 +52,8 @@ Status SlotReader::rebuild() {
   }
   storage_.control().freed_through.store(freed, std::memory_order_release);
   free_closed_chunks(storage_);
+  PairWord& word = storage_.control().word;
+  if (planted(Canary::kSequenceReusedAfterRestart) && last > 0) pair_swap(word, word, {word.low - (1ULL << 16), word.high});
   return Status::ok();
 }
 
@@ -82,6 +86,7 @@ Result<HeldToken> SlotReader::read(Sequence sequence, bool check_data) {
 }
 
 bool SlotReader::is_flushed(const HeldToken& held) const {
+  if (planted(Canary::kDataSentBeforeItsFile)) return true;
   return held.token.sequence <= storage_.device(held.device).flushed_sequence.load(std::memory_order_acquire);
 }
 
@@ -91,7 +96,7 @@ bool SlotReader::is_void(Sequence sequence) const {
 }
 
 void SlotReader::free_through(Sequence sequence) {
-  const Sequence through = std::min(sequence, last_numbered());
+  const Sequence through = std::min(sequence + (planted(Canary::kFreedOneTooMany) ? 1 : 0), last_numbered());
   const Sequence freed = storage_.control().freed_through.load();
   for (Sequence next = freed + 1; next <= through; ++next) free_entry(storage_, next);
   if (through > freed) storage_.control().freed_through.store(through, std::memory_order_release);

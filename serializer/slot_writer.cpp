@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "serializer/canary.h"
 #include "serializer/check.h"
 #include "serializer/chunk_pool.h"
 #include "serializer/crc32c.h"
@@ -18,7 +19,8 @@ void keep_order() { std::atomic_signal_fence(std::memory_order_seq_cst); }
 std::uint8_t* data_of(SlotHeader* slot) { return reinterpret_cast<std::uint8_t*>(slot) + sizeof(SlotHeader); }
 
 bool touches(const TrackRange& last, std::uint32_t track, std::uint16_t offset, std::uint16_t length) {
-  return last.track == track && last.offset + last.length == offset && last.length + length <= 0xFFFF;
+  const bool joined = planted(Canary::kRangesJoinedOverGap) ? last.offset + last.length <= offset : last.offset + last.length == offset;
+  return last.track == track && joined && last.length + length <= 0xFFFF;
 }
 
 // Room for another range, or the last one made longer.
@@ -112,6 +114,7 @@ bool SlotWriter::hold_chunk(std::uint32_t bytes) {
   if (chunk_ != 0 && !resume_chunk(storage_, device_, chunk_ - 1)) chunk_ = 0;
   if (chunk_ != 0) {
     if (last_in_chunk_ <= storage_.control().freed_through.load(std::memory_order_acquire)) chunk_used_ = 0;
+    if (planted(Canary::kSlotReusedEarly) && chunk_used_ + bytes > storage_.chunk_bytes()) chunk_used_ = 0;
     if (chunk_used_ + bytes <= storage_.chunk_bytes()) return true;
     close_chunk(storage_, device_, chunk_ - 1, last_in_chunk_);
     keep_order();
@@ -126,6 +129,7 @@ void SlotWriter::lend_back() {
 }
 
 SlotRoom SlotWriter::prepare(std::uint32_t data_bytes) {
+  if (planted(Canary::kNumberedAfterTheIo) && slot_ != nullptr && !empty()) number(0);
   mark_interrupted();
   slot_ = nullptr;
   room_ = 0;
@@ -206,6 +210,7 @@ Numbered SlotWriter::finish(std::uint64_t now_us) {
   // Here and not in the mover, though the guest waits for it: only a check taken before the slot is let go tells one that was written over
   // while it waited to be sent. It costs about four times the copy.
   if (slot_ != nullptr) slot_->data_crc = crc32c(0, data_of(slot_), slot_->token.data_length);
+  if (planted(Canary::kNumberedAfterTheIo) && slot_ != nullptr) return {NumberOutcome::kNumbered, 0, 0};
   for (;;) {
     Numbered result;
     if (slot_ != nullptr) {
