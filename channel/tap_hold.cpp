@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "channel/tap_module.h"
+#include "serializer/canary.h"
 #include "serializer/clock.h"
 
 namespace afterimage {
@@ -63,7 +64,7 @@ Held hold_for_freeze(TapDevice& device, bool heed_leave) {
   Held result = Held::kGoOn;
   while (outcome_now(storage, device.binding->device) == NumberOutcome::kFrozen) {
     const std::uint64_t limit = limit_us(storage.control().freeze_limit_ms.load(), kFreezeLimit_ms);
-    if (frozen_for_us(storage) >= limit) {
+    if (frozen_for_us(storage) >= limit && !planted(Canary::kFreezeLimitIgnored)) {
       end_freeze(storage);
       continue;
     }
@@ -85,7 +86,7 @@ Held hold_for_room(TapDevice& device, bool heed_leave, std::uint32_t bytes) {
   Held result = Held::kGoOn;
   while (binding.writer.prepare(bytes) != SlotRoom::kReady) {
     device.held_us = before + (monotonic_us() - began);
-    if (device.held_us >= limit_us(binding.storage.control().pace_limit_ms.load(), kPaceLimit_ms)) {
+    if (!planted(Canary::kPaceLimitIgnored) && device.held_us >= limit_us(binding.storage.control().pace_limit_ms.load(), kPaceLimit_ms)) {
       suspend_for_room(device, device.held_us);
       break;
     }
@@ -104,7 +105,8 @@ Held hold_for_room(TapDevice& device, bool heed_leave, std::uint32_t bytes) {
 void end_freeze_over_limit(TapAttachment& attachment) {
   CommonStorage& storage = *attachment.storage;
   const std::uint64_t frozen = frozen_for_us(storage);
-  if (frozen != 0 && frozen >= limit_us(storage.control().freeze_limit_ms.load(), kFreezeLimit_ms)) end_freeze(storage);
+  if (!planted(Canary::kFreezeLimitIgnored) && frozen != 0 && frozen >= limit_us(storage.control().freeze_limit_ms.load(), kFreezeLimit_ms))
+    end_freeze(storage);
 }
 
 void suspend_volume(TapDevice& device, SuspendReason reason, const std::string& why) {

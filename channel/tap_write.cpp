@@ -7,6 +7,7 @@
 #include "channel/tap_module.h"
 #include "channel/tap_volume.h"
 #include "channel/track.h"
+#include "serializer/canary.h"
 #include "serializer/check.h"
 #include "serializer/clock.h"
 #include "serializer/track_map.h"
@@ -187,7 +188,7 @@ void note_flushed(TapDevice& device) {
 }
 
 void note_write_back_failure(TapDevice& device, std::uint32_t track) {
-  if (!device.binding || device.write_back_failed) return;
+  if (!device.binding || device.write_back_failed || planted(Canary::kWriteBackFailureIgnored)) return;
   device.write_back_failed = true;
   CommonStorage& storage = device.binding->storage;
   DeviceEntry& entry = device.binding->entry;

@@ -24,11 +24,19 @@ enum class Canary : std::uint8_t {
   kDataSentBeforeItsFile,       // data goes before it is in the volume's file
   kBurialSkipsDevice,           // the clean-up after a dead system passes over the first device
   kUnhardenedNotMarked,         // the clean-up after a dead system does not mark the tracks that are to be read again
+  kMarkClearedBeforeImage,      // the mark of a track to be read again is cleared before its image is numbered
+  kPaceLimitIgnored,            // a guest is held for ring space without a limit
+  kFreezeLimitIgnored,          // a freeze that nobody ends has no limit
+  kWriteBackFailureIgnored,     // a track that could not be written to its file is not noticed
   kFreezeLetsWritesPass,        // writes are numbered and go on while the session is frozen
   kCutOneTooLow,                // a suspension or freeze names the number before its cut
   kChangeNotRecorded,           // the first range of a write made while suspended is not recorded in the change map
+  kChangesForgottenEarly,       // changes are forgotten when the digests are published, before the secondary has compared them
   // primary mover and link
   kVoidSentAsWritten,       // a token that became void is sent with its data
+  kVoidNotTold,             // a token that became void is never told
+  kTokensNotTakenOver,      // a mover that starts binds before it knows the tokens that are held
+  kDrainToldEarly,          // DRAIN is answered when the secondary knows the tokens, before it holds their data
   kDataNotSentAgain,        // data that was lost with a link is not sent again when its token had arrived
   kFreedBeforeData,         // a token is freed when the secondary knows it, before it holds its data
   kWindowIgnored,           // messages are sent without a bound on what is unacknowledged
@@ -43,6 +51,7 @@ enum class Canary : std::uint8_t {
   kApplyPastA,                // a write is applied past one whose data has not come
   kConsistencyTimeAhead,      // the consistency time moves before the writes up to it are applied
   kRecoveredTakesWrites,      // a recovered secondary goes on to take the old primary's messages
+  kGivenUpComesBack,          // a session that was given up is not taken out of the checkpoint
   kOldCheckpointEndsSession,  // the last checkpoint of the old session ends the new one
   kFenceLiftedEarly,          // the fence is lifted before the checkpoint of the recovery is durable
   kHeldAndMissingExchanged,   // the loss report calls held what is missing and missing what is held
@@ -58,6 +67,7 @@ enum class Canary : std::uint8_t {
   kCheckpointNotSynced,         // a checkpoint takes its name before its bytes are durable
   kAppliedMarkNotWritten,       // the mark of what the images hold is not written
   kOneImageNotSynced,           // the last image is not synced with the others
+  kImagesNotSynced,             // a checkpoint is written before the images are synced
   kFenceNotWritten,             // an image is taken for fenced and its header is not changed
 };
 

@@ -7,12 +7,18 @@
 
 #include "channel/dasd_image.h"
 #include "jcl/message_catalogue.h"
+#include "serializer/canary.h"
 #include "serializer/track_map.h"
 
 namespace afterimage {
 
 namespace {
 constexpr std::uint64_t kCommandLimit_ms = 20000;
+
+// DRAIN waits for what the secondary holds, not for what it only knows of.
+Sequence drained_through(const Acknowledgement& said) {
+  return planted(Canary::kDrainToldEarly) ? said.known_through : said.complete_through;
+}
 }  // namespace
 
 Answer PrimaryNode::xstart(bool compare) {
@@ -88,7 +94,7 @@ void PrimaryNode::xsuspend(bool drain, Respond respond) {
   if (!drain) return respond({0, {suspended}});
   wait_for(kCommandLimit_ms, [this, respond, session, cut = change.cut, epoch = epoch_now()](bool expired) -> std::optional<Answer> {
     const bool ended = epoch_now() != epoch;
-    const bool drained = ended ? drained_epoch_ == epoch : core_->last_acknowledgement().complete_through >= cut;
+    const bool drained = ended ? drained_epoch_ == epoch : drained_through(core_->last_acknowledgement()) >= cut;
     if (!drained && !ended && !expired) return std::nullopt;
     respond({drained ? 0 : 4,
              {message("DSMM112W", {session, std::to_string(cut), "OPERATOR"}),
@@ -106,7 +112,7 @@ void PrimaryNode::freeze(Respond respond) {
   say_(message("DSMM110I", {session, std::to_string(change.cut), std::to_string(settings_.freeze_limit_ms / 1000)}));
   wait_for(kCommandLimit_ms, [this, respond, session, cut = change.cut, epoch = epoch_now()](bool expired) -> std::optional<Answer> {
     const bool ended = epoch_now() != epoch;
-    const bool drained = ended ? drained_epoch_ == epoch : core_->last_acknowledgement().complete_through >= cut;
+    const bool drained = ended ? drained_epoch_ == epoch : drained_through(core_->last_acknowledgement()) >= cut;
     if (!drained && !ended && !expired) return std::nullopt;
     respond({drained ? 0 : 4,
              {message("DSMM110I", {session, std::to_string(cut), std::to_string(settings_.freeze_limit_ms / 1000)}),

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "jcl/message_catalogue.h"
+#include "serializer/canary.h"
 
 namespace afterimage {
 
@@ -55,7 +56,7 @@ Status PrimaryNode::continue_session(const SessionMemory& memory) {
   feed(host_.now(), primary::Start{control.epoch.load(), volumes, first, freed});
   say_(message("DSMM103I", {settings_.mover.session, std::to_string(view.sequence), std::to_string(view.sequence - freed)}));
   // The core must know every numbered token before a bind is answered: what it does not know it would take for lost.
-  while (take_tokens(host_.now())) {
+  while (!planted(Canary::kTokensNotTakenOver) && take_tokens(host_.now())) {
   }
   if (view.state == SessionState::kInactive) {  // XEND had begun
     set_duplex(0);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "jcl/message_catalogue.h"
+#include "serializer/canary.h"
 #include "serializer/track_map.h"
 
 namespace afterimage {
@@ -55,7 +56,7 @@ void PrimaryNode::look_at_verification() {
     verification_.not_compared = missing;
     verification_.done_after = std::max<Sequence>(control_view(*storage_).sequence, 1);
   }
-  if (core_->last_acknowledgement().applied_through < verification_.done_after) return;
+  if (core_->last_acknowledgement().applied_through < verification_.done_after && !planted(Canary::kChangesForgottenEarly)) return;
   verification_.running = false;
   if (verification_.good()) forget_changes(verification_.devices);
   say_(verification_result(verification_));
