@@ -173,12 +173,23 @@ void SlotWriter::begin(const Token& begun) {
 bool SlotWriter::add(std::uint32_t track, std::uint16_t offset, const void* bytes, std::uint16_t length) {
   if (length == 0) return true;
   if (static_cast<std::uint32_t>(offset) + length > kMaxTrackBytes) return false;
-  if (slot_ == nullptr) return add_track(scratch_, track);
+  if (slot_ == nullptr) return add_track(scratch_, track) && note_track(track);
   Token& mine = slot_->token;
   if (mine.data_length + length > room_) return false;
   if (!add_range(mine, track, offset, length)) return false;
   std::memcpy(data_of(slot_) + mine.data_length, bytes, length);
   mine.data_length += length;
+  return true;
+}
+
+// At once, and not only at finish(): the bytes may reach the file in between (a CCW that goes on to another track has the first written
+// back), and a death there must not lose the track. Once tokens are taken again it is mended at the next open instead.
+bool SlotWriter::note_track(std::uint32_t track) {
+  while (!record_change(storage_, device_, scratch_)) {
+    if (outcome_now(storage_, device_) != NumberOutcome::kNumbered) continue;
+    TrackMap::unhardened(storage_, device_).set(track);
+    break;
+  }
   return true;
 }
 

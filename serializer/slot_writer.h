@@ -28,7 +28,7 @@ class SlotWriter {
   bool take_interrupted(Token& interrupted);
   // Makes room for a token of up to `data_bytes`: kReady, or why there is none (the caller then paces, before the write CCW runs, and
   // asks again). A bound below the largest fills chunks better. While the session or the volume takes no tokens it is kReady without
-  // memory: the token's tracks only are kept, for the change map.
+  // memory: the token's tracks only are kept, and marked in the change map as they are added.
   SlotRoom prepare(std::uint32_t data_bytes = kMaxTokenData);
   // Begins a token in the prepared slot. `token` has everything but sequence, tod, ranges and data_length.
   void begin(const Token& token);
@@ -50,6 +50,7 @@ class SlotWriter {
 
  private:
   void settle();
+  bool note_track(std::uint32_t track);
   void mark_interrupted();
   bool hold_chunk(std::uint32_t bytes);
   bool take_any_chunk();
