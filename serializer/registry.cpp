@@ -2,20 +2,18 @@
 #include "serializer/registry.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdio>
 #include <cstring>
 
 #include "serializer/file_lock.h"
 #include "serializer/process_identity.h"
+#include "serializer/shared_text.h"
 #include "serializer/short_name.h"
 
 namespace afterimage {
 namespace {
 
 std::string_view text_in(const char* field, std::size_t size) { return {field, strnlen(field, size)}; }
-
-typedef std::uint64_t NameBytes __attribute__((may_alias));
 
 template <std::size_t kSize>
 void copy_text(char (&field)[kSize], std::string_view text) {
@@ -27,21 +25,13 @@ Status bad_name(const std::string& name) {
   return Status::error("System name '" + name + "' is not 1 to 8 characters of A-Z 0-9 @ # $, the first no digit; choose one that is.");
 }
 
-// In one store, so that no process killed here leaves half a name, and none reads one.
-void set_name(SystemEntry& system, const std::string& name) {
-  static_assert(offsetof(SystemEntry, name) % alignof(std::uint64_t) == 0);
-  std::uint64_t bytes = 0;
-  std::memcpy(&bytes, name.data(), std::min(name.size(), sizeof bytes));
-  __atomic_store_n(reinterpret_cast<NameBytes*>(system.name), bytes, __ATOMIC_RELEASE);
-}
-
 // With the lock held. The name is the last thing written of a new entry.
 Result<std::uint32_t> enter_system(CommonStorage& storage, const std::string& name) {
   if (!is_short_name(name)) return failed<std::uint32_t>(bad_name(name));
   if (const auto present = find_system(storage, name)) return result_of(*present);
   for (std::uint32_t i = 0; i < storage.system_count(); ++i) {
-    if (storage.system(i).name[0] != 0) continue;
-    set_name(storage.system(i), name);
+    if (!shared_text(storage.system(i).name).empty()) continue;
+    set_shared_text(storage.system(i).name, name);
     return result_of(i);
   }
   return failed<std::uint32_t>(
@@ -53,7 +43,7 @@ std::string process_text(std::uint32_t pid) { return "process " + std::to_string
 
 // The start time goes first: a pid with an older start time would look dead.
 void enter_process(SystemEntry& system) {
-  copy_text(system.product_version, AFTERIMAGE_VERSION);
+  set_shared_text(system.product_version, AFTERIMAGE_VERSION);
   system.ended.store(0);
   system.burying.store(0);
   system.heartbeat.store(0);
@@ -110,6 +100,8 @@ void write_definition(DeviceEntry& device, const DeviceDefinition& wanted, std::
   device.state.compare_exchange_strong(unused, static_cast<std::uint32_t>(DeviceState::kDefined));
 }
 
+bool is_defined(const DeviceEntry& device) { return device.state.load() != static_cast<std::uint32_t>(DeviceState::kUnused); }
+
 // Why the entry may not be changed now, or null.
 const char* use_of(const DeviceEntry& device) {
   const auto state = static_cast<DeviceState>(device.state.load());
@@ -131,7 +123,7 @@ std::optional<std::uint32_t> unused_device(CommonStorage& storage) {
 
 std::optional<std::uint32_t> find_system(CommonStorage& storage, std::string_view name) {
   for (std::uint32_t i = 0; i < storage.system_count(); ++i)
-    if (!name.empty() && text_in(storage.system(i).name, sizeof(SystemEntry::name)) == name) return i;
+    if (!name.empty() && shared_text(storage.system(i).name) == name) return i;
   return std::nullopt;
 }
 
@@ -210,6 +202,9 @@ Result<std::uint32_t> define_device(CommonStorage& storage, const DeviceDefiniti
     return failed<std::uint32_t>(Status::error(device_text(wanted) + " finds no place in common storage, which holds " +
                                                std::to_string(storage.device_count()) + " devices: make common storage anew for more."));
   DeviceEntry& device = storage.device(*index);
+  // Said again, as at every start of dsmd: nothing is written under the eyes of those who use it.
+  if (is_defined(device) && same_definition(device, wanted) && (device.compressed.load() != 0) == wanted.compressed)
+    return result_of(*index);
   if (const char* use = use_of(device)) {
     if (same_definition(device, wanted)) return result_of(*index);
     return failed<std::uint32_t>(Status::error(device_text(wanted) + " " + use));

@@ -5,6 +5,7 @@
 
 #include "serializer/chunk_pool.h"
 #include "serializer/registry.h"
+#include "serializer/shared_text.h"
 #include "serializer/slot_reader.h"
 #include "serializer/track_map.h"
 
@@ -17,8 +18,8 @@ SystemFacts facts_of_system(CommonStorage& storage, std::uint32_t index) {
   const SystemEntry& system = storage.system(index);
   SystemFacts facts;
   facts.index = index;
-  facts.name = text_in(system.name, sizeof system.name);
-  facts.product_version = text_in(system.product_version, sizeof system.product_version);
+  facts.name = shared_text(system.name);
+  facts.product_version = shared_text(system.product_version);
   facts.pid = system.pid.load();
   facts.alive = system_is_alive(storage, index);
   facts.ended = system.ended.load() != 0;
@@ -101,7 +102,7 @@ StorageFacts storage_display(CommonStorage& storage) {
   count_chunks(storage, facts);
   read_control(storage, facts);
   for (std::uint32_t i = 0; i < storage.system_count(); ++i)
-    if (storage.system(i).name[0] != 0) facts.systems.push_back(facts_of_system(storage, i));
+    if (!shared_text(storage.system(i).name).empty()) facts.systems.push_back(facts_of_system(storage, i));
   for (std::uint32_t i = 0; i < storage.device_count(); ++i)
     if (storage.device(i).state.load(std::memory_order_acquire) != static_cast<std::uint32_t>(DeviceState::kUnused))
       facts.devices.push_back(facts_of_device(storage, i));
