@@ -12,8 +12,9 @@
 #include "channel/tap.h"
 
 #define EXPORTED __attribute__((visibility("default")))
-#define MAX_WRAPPED 1024         /* device blocks, live or returned; a power of two */
-#define SERVICE_SYSTEM_ID 0xFFFE /* our id in dev->ioactive: neither local nor one of the shared server's connections */
+#define MAX_WRAPPED 1024          /* device blocks, live or returned; a power of two */
+#define RUNNING_LIMIT_US 45000000 /* the longest a CPU thread can be inside before its watchdog takes it out */
+#define SERVICE_SYSTEM_ID 0xFFFE  /* our id in dev->ioactive: neither local nor one of the shared server's connections */
 
 struct TapWrapped {
   DEVBLK* dev;
@@ -25,9 +26,11 @@ struct TapWrapped {
   DEVHND* registered;        /* our entry for the device's type */
   atomic_int open;
   atomic_int closing, held, service_io;
-  int in_exec; /* 0: no exec is active (a write then comes from the shared server); 1: active; 2: with a capture */
-  BYTE code;   /* CCW code of that exec */
-  int parked;  /* the CCW below is done but not numbered, and is being driven again */
+  atomic_int running; /* a channel program's thread is inside one of our entries; stale after a watchdog's longjmp, until the next one */
+  atomic_int started; /* the base start of the present channel program was called, and its end not yet */
+  int in_exec;        /* 0: no exec is active (a write then comes from the shared server); 1: active; 2: with a capture */
+  BYTE code;          /* CCW code of that exec */
+  int parked;         /* the CCW below is done but not numbered, and is being driven again */
   BYTE parked_unitstat, parked_more;
   U16 parked_residual;
 };
@@ -106,8 +109,21 @@ static void settle(struct TapWrapped* w, const DEVBLK* dev) {
 }
 
 /* A channel program may still be on its way when its device is closed, held writes above all: it must not reach a base handler whose
-   buffers and files are gone. */
-static int is_usable(struct TapWrapped* w) { return w->open && !atomic_load_explicit(&w->closing, memory_order_acquire); }
+   buffers and files are gone. Either it finds the device closing here, or the close finds it inside and waits (wait_until_outside). */
+static int enter(struct TapWrapped* w) {
+  atomic_store(&w->running, 1);
+  if (w->open && !atomic_load(&w->closing)) return 1;
+  atomic_store(&w->running, 0);
+  return 0;
+}
+
+static void leave(struct TapWrapped* w) { atomic_store_explicit(&w->running, 0, memory_order_release); }
+
+static void wait_until_outside(struct TapWrapped* w) {
+  /* Neither a held channel program nor the tap's thread needs dev->lock, which the closer holds, to get away from the device. */
+  for (unsigned waited_us = 0; atomic_load(&w->running) && waited_us < RUNNING_LIMIT_US; waited_us += 200) usleep(200);
+  while (atomic_load(&w->held) || atomic_load(&w->service_io)) usleep(500);
+}
 
 /* ---- the handler entries ---- */
 
@@ -118,40 +134,46 @@ static void wait_for_service(struct TapWrapped* w) {
 
 static void wrapped_start(DEVBLK* dev) {
   struct TapWrapped* w = find(dev);
-  if (!is_usable(w)) return;
+  if (!enter(w)) return;
   if (atomic_load_explicit(&w->service_io, memory_order_relaxed)) wait_for_service(w);
   /* The CPU's watchdog may have taken the thread out of an exec: what was written there is still to be numbered. */
   if (w->in_exec == 2 || w->parked) settle(w, dev);
   w->in_exec = w->parked = 0;
   if (in_session(w)) tap_program_started(w->tap);
+  atomic_store(&w->started, 1);
   if (w->base.start) (w->base.start)(dev);
+  leave(w);
 }
 
 static void wrapped_resume(DEVBLK* dev) {
   struct TapWrapped* w = find(dev);
-  if (!is_usable(w)) return;
+  if (!enter(w)) return;
   if (atomic_load_explicit(&w->service_io, memory_order_relaxed)) wait_for_service(w);
+  atomic_store(&w->started, 1);
   if (w->base.resume) (w->base.resume)(dev);
+  leave(w);
 }
 
-static void leave(struct TapWrapped* w, DEVSF* base, DEVBLK* dev) {
-  if (!is_usable(w)) return;
+static void end_program(DEVBLK* dev, DEVSF* base, struct TapWrapped* w) {
+  if (!enter(w)) return; /* the close ends the program that it found under way */
+  atomic_store(&w->started, 0);
   if (w->parked) {
     settle(w, dev);
     w->parked = 0;
   }
   if (base) base(dev);
   if (dev->cckd_ext != NULL && w->fast->owing) tap_flushed(w->tap);
+  leave(w);
 }
 
 static void wrapped_end(DEVBLK* dev) {
   struct TapWrapped* w = find(dev);
-  leave(w, w->base.end, dev);
+  end_program(dev, w->base.end, w);
 }
 
 static void wrapped_suspend(DEVBLK* dev) {
   struct TapWrapped* w = find(dev);
-  leave(w, w->base.suspend, dev);
+  end_program(dev, w->base.suspend, w);
 }
 
 static int wrapped_read(DEVBLK* dev, int trk, BYTE* unitstat) {
@@ -199,14 +221,27 @@ static int shared_write(struct TapWrapped* w, DEVBLK* dev, int trk, int off, BYT
   return rc;
 }
 
-static int wrapped_write(DEVBLK* dev, int trk, int off, BYTE* buf, int len, BYTE* unitstat) {
-  struct TapWrapped* w = find(dev);
-  if (!is_usable(w)) {
+/* From the shared-device server. */
+static int write_without_exec(struct TapWrapped* w, DEVBLK* dev, int trk, int off, BYTE* buf, int len, BYTE* unitstat) {
+  if (!enter(w)) {
     *unitstat = CSW_CE | CSW_DE | CSW_UC;
     return -1;
   }
+  int rc;
+  if (in_session(w)) {
+    rc = shared_write(w, dev, trk, off, buf, len, unitstat);
+  } else {
+    rc = (w->base.write)(dev, trk, off, buf, len, unitstat);
+    if (rc >= 0) tap_wrote_outside(w->tap);
+  }
+  leave(w);
+  return rc;
+}
+
+static int wrapped_write(DEVBLK* dev, int trk, int off, BYTE* buf, int len, BYTE* unitstat) {
+  struct TapWrapped* w = find(dev);
+  if (w->in_exec == 0) return write_without_exec(w, dev, trk, off, buf, len, unitstat);
   const int duplex = in_session(w);
-  if (duplex && w->in_exec == 0) return shared_write(w, dev, trk, off, buf, len, unitstat);
   const int rc = (w->base.write)(dev, trk, off, buf, len, unitstat);
   if (rc < 0) return rc;
   if (w->in_exec == 1 && duplex) {
@@ -288,13 +323,8 @@ static void finish_exec(struct TapWrapped* w, DEVBLK* dev, int record, BYTE* mor
   w->in_exec = 0;
 }
 
-static void wrapped_exec(DEVBLK* dev, BYTE code, BYTE flags, BYTE chained, U16 count, BYTE prevcode, int ccwseq, BYTE* iobuf, BYTE* more,
-                         BYTE* unitstat, U16* residual) {
-  struct TapWrapped* w = find(dev);
-  if (!is_usable(w)) {
-    *unitstat = CSW_CE | CSW_DE | CSW_UC;
-    return;
-  }
+static void exec_inside(struct TapWrapped* w, DEVBLK* dev, BYTE code, BYTE flags, BYTE chained, U16 count, BYTE prevcode, int ccwseq,
+                        BYTE* iobuf, BYTE* more, BYTE* unitstat, U16* residual) {
   if (w->parked) {
     /* The same CCW again, on a device thread: it has run already. */
     settle(w, dev);
@@ -321,6 +351,17 @@ static void wrapped_exec(DEVBLK* dev, BYTE code, BYTE flags, BYTE chained, U16 c
   }
 }
 
+static void wrapped_exec(DEVBLK* dev, BYTE code, BYTE flags, BYTE chained, U16 count, BYTE prevcode, int ccwseq, BYTE* iobuf, BYTE* more,
+                         BYTE* unitstat, U16* residual) {
+  struct TapWrapped* w = find(dev);
+  if (!enter(w)) {
+    *unitstat = CSW_CE | CSW_DE | CSW_UC;
+    return;
+  }
+  exec_inside(w, dev, code, flags, chained, count, prevcode, ccwseq, iobuf, more, unitstat, residual);
+  leave(w);
+}
+
 static int wrapped_close(DEVBLK* dev) {
   struct TapWrapped* w = find(dev);
   DEVHND* before = dev->hnd;
@@ -332,11 +373,13 @@ static int wrapped_close(DEVBLK* dev) {
   }
   atomic_store(&w->closing, 1);
   tap_closing(w->tap);
-  /* The caller holds dev->lock; neither a held channel program nor the tap's thread needs it to get away from the device. */
-  while (atomic_load(&w->held) || atomic_load(&w->service_io)) usleep(500);
+  wait_until_outside(w);
   if (dev->ioactive == SERVICE_SYSTEM_ID) dev->ioactive = DEV_SYS_NONE;
   if (w->parked || w->in_exec == 2) tap_settle(w->tap, TAP_PLACE_CPU); /* its thread will not come back to it */
   w->parked = w->in_exec = 0;
+  /* The close of a CCKD device waits for the end of the channel program, whose thread may be waiting for dev->lock, which our caller holds
+     (without us that is a deadlock of Hercules 3.13): the program is ended here, and its thread finds the device closing. */
+  if (atomic_exchange(&w->started, 0) && dev->cckd_ext != NULL && w->base.end) (w->base.end)(dev);
   const int rc = (w->base.close)(dev);
   /* CCKD's close leaves the raw CKD table in dev->hnd, which would take the device out of our hands at the next devinit. */
   w->closed_base = dev->hnd != before ? dev->hnd : &w->base;
@@ -397,6 +440,7 @@ static void wrap(struct TapWrapped* w, DEVBLK* dev) {
   w->mine.read = wrapped_read;
   w->mine.write = wrapped_write;
   w->in_exec = w->parked = 0;
+  atomic_store(&w->started, 0);
   atomic_store(&w->closing, 0);
   dev->hnd = &w->mine;
 }

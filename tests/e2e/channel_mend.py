@@ -141,6 +141,21 @@ class Mend(unittest.TestCase):
         self.assertEqual(hercules.quit(), 0)
         self.assert_replay_equals()
 
+    def testCckdIsClosedUnderWrites(self):
+        """The close of a CCKD device waits for the end of the channel program it finds running: it must be let through."""
+        self.prepare(compressed=True)
+        for number in range(8):
+            hercules = self.start()
+            hercules.wait_log(TAPPED)
+            before = int(self.plex.show()["last"])
+            hercules.start_guest(endless_writer(tracks=14, pause=300_000))
+            self.tokens_reach(before + 40)
+            if number % 2 == 0:
+                hercules.ask("detach a80", "HHCCF047I")
+                hercules.ask(f"attach a80 3390 {self.volume.path}", TAPPED)
+            self.assertEqual(hercules.quit(), 0)
+        self.assert_replay_equals()
+
     def testFileChangedAfterDeathIsRefused(self):
         self.prepare()
         hercules = self.start()
