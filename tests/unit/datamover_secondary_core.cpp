@@ -137,6 +137,7 @@ class DatamoverSecondaryCore : public CppUnit::TestFixture {
   CPPUNIT_TEST(testA19_KilledWhileRecovering);
   CPPUNIT_TEST(testEndInOrder);
   CPPUNIT_TEST(testANewEpochAfterTheEnd);
+  CPPUNIT_TEST(testAnOldSessionsLastCheckpointDoesNotEndTheNewOne);
   CPPUNIT_TEST(testVoidTokensAreNotApplied);
   CPPUNIT_TEST(testVerifyMismatchIsTold);
   CPPUNIT_TEST(testVerifyAfterARestartComparesOnlyWhatItCan);
@@ -486,6 +487,48 @@ class DatamoverSecondaryCore : public CppUnit::TestFixture {
     s.site.start(ms(99));
     CPPUNIT_ASSERT_EQUAL(std::uint64_t{78}, s.core().epoch());
     CPPUNIT_ASSERT_EQUAL(Sequence{41}, s.core().queue().known_through());
+  }
+
+  // An idle primary's messages still came after the end; the checkpoint that covers them is being written when the next session begins.
+  void testAnOldSessionsLastCheckpointDoesNotEndTheNewOne() {
+    Secondary s;
+    s.establish();
+    s.deliver(s.message(ContentType::kTerminate));
+    for (int i = 0; i < 3; ++i) s.work();
+    CPPUNIT_ASSERT(std::exchange(s.site.ended, false));
+    s.deliver(s.message());
+    s.sync();
+    s.site.step(ms(5000), secondary::Tick{});
+    CPPUNIT_ASSERT(s.site.checkpointing.has_value());
+    CPPUNIT_ASSERT(s.site.checkpointing->state == SecondaryState::kEnded);
+    const std::uint64_t next = kEpoch + 1;
+    CPPUNIT_ASSERT(s.bind(s.request(next)).accepted);
+    s.number = 0;
+    Message first = s.message(ContentType::kEstablish);
+    first.m0.epoch = next;
+    first.volumes = two_volumes();
+    s.deliver(first);
+    CPPUNIT_ASSERT(s.core().state() == SecondaryState::kDuplex);
+    s.site.finish_checkpoint(ms(5001));
+    CPPUNIT_ASSERT(!s.site.ended);
+    CPPUNIT_ASSERT(s.core().state() == SecondaryState::kDuplex);
+    CPPUNIT_ASSERT_EQUAL(next, s.core().epoch());
+    // The new session goes on: it takes a write, survives a restart, and ends by its own checkpoint.
+    Message m = s.message();
+    m.m0.epoch = next;
+    s.deliver(s.field(Secondary::token(m, 1), 1));
+    s.work();
+    CPPUNIT_ASSERT_EQUAL(Sequence{1}, s.core().applied_through());
+    s.restart();
+    CPPUNIT_ASSERT(s.core().state() == SecondaryState::kDuplex);
+    CPPUNIT_ASSERT(s.bind(s.request(next)).accepted);
+    Message end = s.message(ContentType::kTerminate);
+    end.m0.epoch = next;
+    end.ending.last_sequence = 1;
+    s.deliver(end);
+    for (int i = 0; i < 3; ++i) s.work();
+    CPPUNIT_ASSERT(s.site.ended);
+    CPPUNIT_ASSERT(s.core().state() == SecondaryState::kEnded);
   }
 
   void testVoidTokensAreNotApplied() {

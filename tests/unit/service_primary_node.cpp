@@ -8,6 +8,7 @@
 
 #include "serializer/clock.h"
 #include "serializer/numbering.h"
+#include "serializer/process_identity.h"
 #include "service/asio_host.h"
 #include "tests/unit/channel_dasd_support.h"
 #include "tests/unit/serializer_storage_fixture.h"
@@ -89,6 +90,7 @@ class Site {
 class ServicePrimaryNode : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(ServicePrimaryNode);
   CPPUNIT_TEST(testEachStateIsContinuedAndCanBeEnded);
+  CPPUNIT_TEST(testOnlyAStopInOrderGivesUpThePlaceOfTheMover);
   CPPUNIT_TEST(testKilledWhileTheSessionBegan);
   CPPUNIT_TEST(testTheStateFileIsLost);
   CPPUNIT_TEST(testCommonStorageIsLost);
@@ -128,6 +130,19 @@ class ServicePrimaryNode : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_EQUAL(4, end_at_once(site).return_code);
       CPPUNIT_ASSERT_EQUAL(0, site.node->xstart(true).return_code);
     }
+  }
+
+  void testOnlyAStopInOrderGivesUpThePlaceOfTheMover() {
+    Site site;
+    start(site);
+    site.kill();
+    auto opened = CommonStorage::open(site.settings.segment);
+    CPPUNIT_ASSERT_MESSAGE(opened.status.text(), opened.good());
+    CPPUNIT_ASSERT_EQUAL(own_pid(), opened.value->control().mover_pid.load());
+    CPPUNIT_ASSERT(site.start().good());
+    site.node->stop();
+    CPPUNIT_ASSERT_EQUAL(0u, opened.value->control().mover_pid.load());
+    CPPUNIT_ASSERT(control_view(*opened.value).state == SessionState::kActive);
   }
 
   // kill -9 with the epoch set and the volumes duplexed, before the session became active.
