@@ -19,6 +19,9 @@ class CommandProcessor {
   void stop();
   void on_stop(std::function<void()> stop) { stop_ = std::move(stop); }
   void execute(const std::string& line, Respond respond);
+  // The node of this site's role; null before start().
+  PrimaryNode* primary() { return primary_.get(); }
+  SecondaryNode* secondary() { return secondary_.get(); }
 
  private:
   void at_primary(const OperatorCommand& command, Respond respond);
