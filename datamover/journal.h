@@ -21,6 +21,10 @@ struct JournalSettings {
   std::uint32_t files = 2;
 };
 
+// What can be held at the least before something is released: a file is used again only when all of it is released, so up to a whole one is
+// taken by the end of what is needed.
+std::uint64_t least_capacity(const JournalSettings& settings);
+
 class Journal {
  public:
   ~Journal();

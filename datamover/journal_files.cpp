@@ -139,6 +139,10 @@ Status open_one(const JournalSettings& settings, std::uint32_t index, JournalFil
 
 }  // namespace
 
+std::uint64_t least_capacity(const JournalSettings& settings) {
+  return (file_bytes_of(settings) - kJournalHeaderBytes) * (settings.files - 1);
+}
+
 Result<JournalFiles> open_journal_files(const JournalSettings& settings) {
   Status status = check_settings(settings);
   if (status && !exists(file_path(settings.directory, 0))) status = create_all(settings);

@@ -40,7 +40,8 @@ struct SecondarySettings {
   // on, and the primary's window then stops the flow. Data behind an incomplete token is bounded by the primary's ring; together they
   // may not exceed queue_bytes + kMaxRingBytes, or the message is refused.
   std::uint64_t queue_bytes = 256ull << 20;
-  // Size of the journal, 0 = not known. When three quarters are used, acknowledgements wait for the checkpoint that frees space.
+  // What the journal holds whatever part of its oldest file is still needed (journal.h), 0 = not known. When half is used, acknowledgements
+  // wait for the checkpoint that frees space; what would then fill it is refused until it has.
   std::uint64_t journal_bytes = 0;
   std::uint32_t checkpoint_ms = 2000;
   std::uint64_t checkpoint_bytes = 64ull << 20;

@@ -1,6 +1,7 @@
 // SecondaryCore: what follows a sync, an application, a checkpoint; the end of a session and its recovery.
 #include <algorithm>
 
+#include "datamover/journal_format.h"
 #include "datamover/secondary_state.h"
 #include "serializer/canary.h"
 #include "serializer/check.h"
@@ -94,7 +95,14 @@ std::uint64_t SecondaryCore::State::oldest_needed() const {
 
 bool SecondaryCore::State::journal_short() const {
   if (settings.journal_bytes == 0) return false;
-  return journal_end - journal_released > settings.journal_bytes / 4 * 3 && oldest_needed() > journal_released;
+  return journal_end - journal_released > settings.journal_bytes / 2 && oldest_needed() > journal_released;
+}
+
+// A window is full at the other side again after each bind, so withheld acknowledgements alone do not bound what comes. A skip at the end
+// of a file may take as much as the message itself.
+bool SecondaryCore::State::journal_too_short_for(std::size_t bytes) const {
+  const std::uint64_t end = unsynced.empty() ? journal_end : std::max(journal_end, unsynced.back().least_end);
+  return journal_short() && end + 2 * record_space(bytes) - journal_released > settings.journal_bytes;
 }
 
 // Withholding is safe only while something of ours is under way: an incomplete token at the front needs the primary to go on.

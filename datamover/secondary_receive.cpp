@@ -11,6 +11,8 @@ namespace afterimage {
 
 namespace {
 
+constexpr char kJournalWaits[] = "The journal has no room until its next checkpoint; the link is bound again then.";
+
 std::string number(std::uint64_t value) { return std::to_string(value); }
 
 }  // namespace
@@ -44,6 +46,7 @@ std::string SecondaryCore::State::why_not_bind(const BindRequest& bind) const {
     return "Epoch " + number(epoch) + " of session " + settings.session + " is still established here, with writes up to token " +
            number(queue.known_through()) + "; recover or end it before the primary starts epoch " + number(bind.epoch) + ".";
   if (!holds_epoch(bind.epoch)) return {};
+  if (journal_short()) return kJournalWaits;
   if (storage_id != 0 && bind.storage_id != 0 && bind.storage_id != storage_id)
     return "The primary's common storage was made anew within epoch " + number(epoch) +
            ": writes that were not sent are lost there. Recover here, or end the session and start again.";
@@ -191,6 +194,10 @@ void SecondaryCore::State::on(Tod now, const secondary::MessageArrived& arrived,
   }
   if (verdict != ContinuityVerdict::kNext) {
     refuse(now, {ExceptionCode::kContinuity, message.m0.last_sequence, next.describe(verdict, message.m0)}, out);
+    return;
+  }
+  if (journal_too_short_for(arrived.bytes.size())) {
+    drop_link(kJournalWaits, out);
     return;
   }
   if (queue.data_bytes() + applying_bytes + arrived.bytes.size() > settings.queue_bytes + kMaxRingBytes) {

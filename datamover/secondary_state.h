@@ -121,6 +121,7 @@ struct SecondaryCore::State {
   bool applied_all() const;
   std::uint64_t oldest_needed() const;
   bool journal_short() const;
+  bool journal_too_short_for(std::size_t bytes) const;
   Checkpoint make_checkpoint() const;
   bool checkpoint_possible() const;
   Tod checkpoint_due() const;

@@ -80,7 +80,7 @@ Result<SecondaryNodeSettings> secondary_settings(const Config& config, const Ses
   settings.journal.directory = here.directory;
   settings.journal.bytes = session.journal.bytes;
   settings.journal.files = session.journal.files;
-  settings.mover.journal_bytes = session.journal.bytes;
+  settings.mover.journal_bytes = least_capacity(settings.journal);
   settings.failure.heartbeat_limit_us = std::uint64_t{session.failure.heartbeat_ms} * 1000;
   settings.failure.action = session.failure.action;
   for (const VolumeConfig& volume : session.volumes) {

@@ -93,7 +93,7 @@ class Site {
     settings.images = {image};
     settings.journal.directory = settings.directory;
     settings.journal.bytes = kMinJournalBytes;
-    settings.mover.journal_bytes = kMinJournalBytes;
+    settings.mover.journal_bytes = least_capacity(settings.journal);
     settings.failure.heartbeat_limit_us = 60'000'000;
     start();
   }
