@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Faults on real processes: tests/faults/run.sh check|ci|soak [SECONDS]. Uses the normal build (AFTERIMAGE_BUILD; default TOP/build), two
+# plants at once. Ends with 0 only if everything held; prints its figures as FIGURE|what|asked|reached|seconds. AFTERIMAGE_SEED repeats a run.
+set -uo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+regime=${1:-check}
+seed=()
+[[ -n ${AFTERIMAGE_SEED:-} ]] && seed=(--seed "$AFTERIMAGE_SEED")
+faults() { python3 "$here/faults.py" "${seed[@]}" "$@"; }
+case $regime in
+  check) python3 "$here/page_cache_test.py" && faults --faults 10 ;;
+  ci) python3 "$here/page_cache_test.py" && faults --faults 60 ;;
+  soak) faults --faults 1000 --seconds "${2:-3600}" ;;
+  *) echo "faults: unknown regime '$regime'. Use check, ci or soak [SECONDS]." >&2; exit 8 ;;
+esac
