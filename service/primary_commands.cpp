@@ -166,9 +166,25 @@ void PrimaryNode::xend(bool drain, Respond respond) {
   });
 }
 
+// Numbered writes that nobody has said to hold are changes that the copy lacks: the next session may not begin without a compare.
+void PrimaryNode::keep_unacknowledged_as_changed(Sequence last) {
+  for (Sequence sequence = storage_->control().freed_through.load() + 1; sequence <= last; ++sequence) {
+    const auto held = reader_->read(sequence, false);
+    if (!held.good()) {  // it may have been any track
+      for (const std::uint32_t index : devices_)
+        for (std::uint32_t track = 0; track < storage_->device(index).tracks; ++track) TrackMap::changed(*storage_, index).set(track);
+      return;
+    }
+    const Token& token = held.value.token;
+    if (token.kind == TokenKind::kVerify) continue;
+    for (unsigned i = 0; i < token.range_count; ++i) TrackMap::changed(*storage_, held.value.device).set(token.ranges[i].track);
+  }
+}
+
 void PrimaryNode::finish_end(const std::string& how) {
   ControlBlock& control = storage_->control();
   const Sequence last = control_view(*storage_).sequence;
+  keep_unacknowledged_as_changed(last);
   close_link();
   make_core();
   set_duplex(0);

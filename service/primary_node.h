@@ -106,6 +106,7 @@ class PrimaryNode {
   void suspend(SuspendReason reason, const std::string& why);
   void stop_offering(const std::string& why);
   void finish_end(const std::string& how);
+  void keep_unacknowledged_as_changed(Sequence last);
   void make_core();
   void open_link();
   void close_link();

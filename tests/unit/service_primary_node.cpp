@@ -9,6 +9,8 @@
 #include "serializer/clock.h"
 #include "serializer/numbering.h"
 #include "serializer/process_identity.h"
+#include "serializer/slot_ref.h"
+#include "serializer/slot_writer.h"
 #include "service/asio_host.h"
 #include "tests/unit/channel_dasd_support.h"
 #include "tests/unit/serializer_storage_fixture.h"
@@ -97,6 +99,7 @@ class ServicePrimaryNode : public CppUnit::TestFixture {
   CPPUNIT_TEST(testVolumesAndSessionTakenOutOfTheConfiguration);
   CPPUNIT_TEST(testAFailedStartForgetsNoChange);
   CPPUNIT_TEST(testChangesAreForgottenOnlyWhenComparedEqual);
+  CPPUNIT_TEST(testWritesThatWereNeverAcknowledgedAreChanges);
   CPPUNIT_TEST(testAVolumeItsHerculesRefusedIsNotStarted);
   CPPUNIT_TEST(testVerifyOfASessionThatEndsIsNotEqual);
   CPPUNIT_TEST(testTracksThatCouldNotBeReadAreNotEqual);
@@ -225,6 +228,30 @@ class ServicePrimaryNode : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(0, site.node->xstart(true).return_code);
     end_at_once(site);  // before anything was compared
     CPPUNIT_ASSERT_EQUAL(8, site.node->xstart(false).return_code);
+  }
+
+  // XEND IMMEDIATE leaves them out of the copy: a session begun without a compare would take the copy for equal.
+  void testWritesThatWereNeverAcknowledgedAreChanges() {
+    for (const bool damaged : {false, true}) {
+      Site site;
+      start(site);
+      SlotWriter writer(site.storage(), 1);
+      std::vector<std::uint8_t> bytes;
+      for (std::uint32_t attempt = 7; attempt < 9; ++attempt) {
+        const KnownWrite write{1, attempt};
+        write.fill(bytes);
+        CPPUNIT_ASSERT(writer.prepare() == SlotRoom::kReady && write.put(writer, bytes));
+        CPPUNIT_ASSERT(writer.finish(1).outcome == NumberOutcome::kNumbered);
+      }
+      if (damaged) slot_place(site.storage(), entry_view(site.storage(), 2).slot).header->token.range_count = 0xFF;
+      CPPUNIT_ASSERT_EQUAL(4, end_at_once(site).return_code);
+      const Answer answer = site.node->xstart(false);
+      CPPUNIT_ASSERT_EQUAL(8, answer.return_code);
+      CPPUNIT_ASSERT_MESSAGE(answer.lines.at(0), has(answer.lines.at(0), damaged ? "PRIM01" : "PRIM02"));
+      CPPUNIT_ASSERT_EQUAL(damaged ? std::uint64_t{150} : 2, TrackMap::changed(site.storage(), 1).count());
+      CPPUNIT_ASSERT(TrackMap::changed(site.storage(), 1).test(7) && TrackMap::changed(site.storage(), 1).test(8));
+      CPPUNIT_ASSERT_EQUAL(0, site.node->xstart(true).return_code);
+    }
   }
 
   void testAVolumeItsHerculesRefusedIsNotStarted() {
