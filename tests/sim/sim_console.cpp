@@ -1,5 +1,5 @@
-// See sim_operator.h: entering lines and looking at the world.
-#include "tests/sim/sim_operator.h"
+// See sim_console.h: entering lines and looking at the world.
+#include "tests/sim/sim_console.h"
 
 #include <cstring>
 #include <utility>
@@ -8,8 +8,8 @@
 
 namespace afterimage::sim {
 
-Operators::Operators(Schedule& schedule, SimDsmd& primary, SimDsmd& secondary, Oracle& oracle, std::string session,
-                     std::vector<std::string> volsers, OperatorSettings settings, std::uint64_t seed)
+Consoles::Consoles(Schedule& schedule, SimDsmd& primary, SimDsmd& secondary, Oracle& oracle, std::string session,
+                   std::vector<std::string> volsers, ConsoleSettings settings, std::uint64_t seed)
     : schedule_(schedule),
       primary_(primary),
       secondary_(secondary),
@@ -18,13 +18,13 @@ Operators::Operators(Schedule& schedule, SimDsmd& primary, SimDsmd& secondary, O
       lines_{CommandLines(session, volsers, seed ^ 0xA5A5u), CommandLines(session, volsers, seed ^ 0x5A5Au)},
       random_(seed) {}
 
-void Operators::begin() {
+void Consoles::begin() {
   running_ = true;
   next_line(SiteRole::kPrimary);
   next_line(SiteRole::kSecondary);
 }
 
-void Operators::next_line(SiteRole site) {
+void Consoles::next_line(SiteRole site) {
   schedule_.after(random_.below(2 * settings_.mean_us) + 1, nullptr, [this, site] {
     if (!running_) return;
     // Drawn whether somebody listens or not, so that a death does not shift the lines behind it.
@@ -34,7 +34,7 @@ void Operators::next_line(SiteRole site) {
   });
 }
 
-Operators::Sight Operators::look(SiteRole site) {
+Consoles::Sight Consoles::look(SiteRole site) {
   Sight sight;
   auto opened = CommonStorage::open(settings_.segment);
   if (opened.good()) {
@@ -65,13 +65,13 @@ Operators::Sight Operators::look(SiteRole site) {
   return sight;
 }
 
-bool Operators::Sight::same_as(const Sight& other) const {
+bool Consoles::Sight::same_as(const Sight& other) const {
   return storage == other.storage && state == other.state && epoch == other.epoch && suspended_at == other.suspended_at &&
          duplex == other.duplex && requests == other.requests && secondary == other.secondary && secondary_epoch == other.secondary_epoch &&
          complete == other.complete && known == other.known;
 }
 
-void Operators::enter(SiteRole site, const TypedLine& line, Respond told) {
+void Consoles::enter(SiteRole site, const TypedLine& line, Respond told) {
   SimDsmd& dsmd = at(site);
   if (!dsmd.running()) return;
   auto entered = std::make_shared<Entered>();
@@ -96,7 +96,7 @@ void Operators::enter(SiteRole site, const TypedLine& line, Respond told) {
 }
 
 // The limits of the commands themselves and time for the loop to notice. A stopped process is given its time when it goes on.
-void Operators::expect_answer(const EnteredPtr& entered, unsigned looks) {
+void Consoles::expect_answer(const EnteredPtr& entered, unsigned looks) {
   const std::uint64_t limit_us = entered->line.command == SessionCommand::kVerify ? 600'000'000 : 20'000'000;
   schedule_.after(looks == 0 ? limit_us : 1'000'000, entered->process, [this, entered, looks] {
     if (entered->answered) return;
@@ -106,7 +106,7 @@ void Operators::expect_answer(const EnteredPtr& entered, unsigned looks) {
   });
 }
 
-void Operators::fail(const Entered& entered, const std::string& what, const Answer* answer) {
+void Consoles::fail(const Entered& entered, const std::string& what, const Answer* answer) {
   std::string text =
       std::string("'") + entered.line.text + "' at the " + (entered.site == SiteRole::kPrimary ? "primary" : "secondary") + " " + what;
   if (answer != nullptr) {

@@ -1,6 +1,6 @@
-// Operators of both sites: lines at seeded moments, wrong ones among them, through the product's own CommandProcessor; and the judgement of
-// every answer by what can be seen in the world: a refusal changes nothing, a query changes nothing, a command that is said to be done is
-// done, "the secondary holds everything" is no more than it has promised, every command is answered once and in time.
+// The consoles of both sites: operators' lines at seeded moments, wrong ones among them, through the product's own CommandProcessor; and
+// the judgement of every answer by what can be seen in the world: a refusal changes nothing, a query changes nothing, a command that is
+// said to be done is done, "the secondary holds everything" is no more than it has promised, every command is answered once and in time.
 // Threads: one.
 #pragma once
 
@@ -16,17 +16,17 @@
 
 namespace afterimage::sim {
 
-struct OperatorSettings {
+struct ConsoleSettings {
   std::string segment;  // of common storage
   CommandWeights weights;
   std::uint64_t mean_us = 200'000;  // between two lines of one site
 };
 
-class Operators {
+class Consoles {
  public:
   // What is given outlives it; the lines are those of `session` with these volumes.
-  Operators(Schedule& schedule, SimDsmd& primary, SimDsmd& secondary, Oracle& oracle, std::string session, std::vector<std::string> volsers,
-            OperatorSettings settings, std::uint64_t seed);
+  Consoles(Schedule& schedule, SimDsmd& primary, SimDsmd& secondary, Oracle& oracle, std::string session, std::vector<std::string> volsers,
+           ConsoleSettings settings, std::uint64_t seed);
   void begin();
   void end() { running_ = false; }
   // One line now, judged as the others. `told` gets the answer too.
@@ -77,7 +77,7 @@ class Operators {
   SimDsmd& primary_;
   SimDsmd& secondary_;
   Oracle& oracle_;
-  OperatorSettings settings_;
+  ConsoleSettings settings_;
   CommandLines lines_[2];
   SplitMix random_;
   bool running_ = false;

@@ -1,9 +1,9 @@
-// The judgement of operators' answers (sim_operator.h).
+// The judgement of operators' answers (sim_console.h).
 #include <algorithm>
 #include <cctype>
 
 #include "jcl/message_catalogue.h"
-#include "tests/sim/sim_operator.h"
+#include "tests/sim/sim_console.h"
 
 namespace afterimage::sim {
 
@@ -45,7 +45,7 @@ bool is_active(SessionState state) { return state == SessionState::kActive; }
 
 }  // namespace
 
-void Operators::take_answer(const EnteredPtr& entered, const Answer& answer) {
+void Consoles::take_answer(const EnteredPtr& entered, const Answer& answer) {
   if (entered->answered) return fail(*entered, "was answered twice", &answer);
   entered->answered = true;
   const std::string first = answer.lines.empty() ? std::string("nothing") : answer.lines.front().substr(0, 8);
@@ -70,7 +70,7 @@ void Operators::take_answer(const EnteredPtr& entered, const Answer& answer) {
 }
 
 // Each answer says something; its first word is a message of the catalogue, and its kind fits the return code.
-void Operators::judge_form(const Entered& entered, const Answer& answer) {
+void Consoles::judge_form(const Entered& entered, const Answer& answer) {
   if (answer.return_code != 0 && answer.return_code != 4 && answer.return_code != 8)
     return fail(entered, "has an unknown return code", &answer);
   if (answer.lines.empty()) return fail(entered, "was answered with nothing", &answer);
@@ -84,7 +84,7 @@ void Operators::judge_form(const Entered& entered, const Answer& answer) {
       return fail(entered, "was answered with a control character", &answer);
 }
 
-void Operators::judge_refusal(const Entered& entered, const Answer& answer, const Sight& now) {
+void Consoles::judge_refusal(const Entered& entered, const Answer& answer, const Sight& now) {
   if (!now.same_as(entered.before)) return fail(entered, "was refused, and something changed all the same", &answer);
   const bool not_taken =
       line_of(answer, "DSMO002E") != nullptr || line_of(answer, "DSMO003E") != nullptr || line_of(answer, "DSMO004E") != nullptr;
@@ -93,7 +93,7 @@ void Operators::judge_refusal(const Entered& entered, const Answer& answer, cons
 }
 
 // What must be refused, told from what was to be seen when it was entered; independent of the table the product goes by.
-void Operators::judge_rules(const Entered& entered, const Answer& answer) {
+void Consoles::judge_rules(const Entered& entered, const Answer& answer) {
   const TypedLine& line = entered.line;
   const Sight& before = entered.before;
   const bool refused = answer.return_code == 8;
@@ -139,7 +139,7 @@ void Operators::judge_rules(const Entered& entered, const Answer& answer) {
 }
 
 // "The secondary holds everything through": no more than it has acknowledged. A session that is said to have ended in order is held whole.
-void Operators::judge_promise(const Entered& entered, const Answer& answer) {
+void Consoles::judge_promise(const Entered& entered, const Answer& answer) {
   for (const char* id : {"DSMM115I", "DSMM104I"}) {
     const std::string* line = line_of(answer, id);
     if (line == nullptr) continue;
@@ -154,7 +154,7 @@ void Operators::judge_promise(const Entered& entered, const Answer& answer) {
   }
 }
 
-void Operators::judge_done_at_primary(const Entered& entered, const Answer& answer, const Sight& now) {
+void Consoles::judge_done_at_primary(const Entered& entered, const Answer& answer, const Sight& now) {
   const Sight& before = entered.before;
   switch (entered.line.command) {
     case SessionCommand::kXstart:
@@ -190,7 +190,7 @@ void Operators::judge_done_at_primary(const Entered& entered, const Answer& answ
   }
 }
 
-void Operators::judge_done_at_secondary(const Entered& entered, const Answer& answer, const Sight& now) {
+void Consoles::judge_done_at_secondary(const Entered& entered, const Answer& answer, const Sight& now) {
   switch (entered.line.command) {
     case SessionCommand::kFreeze:
       if (now.secondary != SecondaryState::kFrozen) return fail(entered, "is said to be done and the image is not frozen", &answer);
