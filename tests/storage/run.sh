@@ -1,31 +1,32 @@
 #!/usr/bin/env bash
-# Common storage under stress: tests/storage/run.sh check|ci|soak [SECONDS]. Prints its figures; ends with 0 only if everything held.
+# Common storage under stress: tests/storage/run.sh check|ci|soak [SECONDS]. Threads (ci, soak: under ThreadSanitizer), real processes killed
+# and stopped at random instructions, and the making, opening and removing of the segment. Prints its figures; ends with 0 only if
+# everything held. SEED=N repeats a run's choices.
 set -uo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${AFTERIMAGE_BUILD:-$top/build}
+programs=$build/tests/storage
 regime=${1:-check}
 seconds=${2:-600}
 seed=${SEED:-$((RANDOM * 32768 + RANDOM))}
 bad=0
 cd "$top" || exit 8
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1 history_size=4}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
 
-# stress PROGRAM WHAT OPERATIONS SEED SECONDS(0: none)
+# stress PROGRAM WHAT OPERATIONS SECONDS(0: until they are done)
 stress() {
-  local began=$SECONDS out
-  out=$("$1" --operations "$3" --seed "$4" --seconds "$5" 2>&1)
-  local rc=$?
-  local reached
-  reached=$(sed -n 's/^storage_stress: \([0-9]*\) operations.*; \([^;]*\)$/\1 operations, \2/p' <<<"$out")
-  if [ $rc -ne 0 ]; then
-    tail -n 60 <<<"$out" >&2
-    echo "storage: repeat with: TSAN_OPTIONS='$TSAN_OPTIONS' $1 --operations $3 --seed $4 --seconds $5" >&2
-    bad=1
-    echo "FIGURE|$2|$3|${reached:-ended with $rc}: FAILED|$((SECONDS - began))"
+  local began=$SECONDS args=(--operations "$3" --seed "$seed" --seconds "$4") reached
+  if "$1" "${args[@]}" >"$scratch/stress" 2>&1; then
+    reached=$(sed -n 's/^storage_stress: \([0-9]*\) operations.*, \([0-9]*\) operations\/s$/\1, 0 violations, \2 operations\/s/p' "$scratch/stress")
   else
-    echo "$out"
-    echo "FIGURE|$2|$3|$reached, 0 violations|$((SECONDS - began))"
+    reached="FAILED"
+    bad=1
+    echo "storage: repeat with: TSAN_OPTIONS='$TSAN_OPTIONS' $1 ${args[*]}" >&2
   fi
+  tail -n 80 "$scratch/stress"
+  echo "FIGURE|$2|$3|$reached|$((SECONDS - began))"
 }
 
 # Each fault that the stress plants in itself must be seen.
@@ -33,57 +34,79 @@ planted() {
   local began=$SECONDS seen=0 plant
   for plant in late-byte early-free lost-mark twice; do
     "$1" --operations 3000000 --seed "$seed" --plant "$plant" >/dev/null 2>&1
-    case $? in 1 | 66) seen=$((seen + 1)) ;; *)
-      echo "storage: the stress does not see its planted fault '$plant': repeat with: $1 --operations 3000000 --seed $seed --plant $plant" >&2
-      bad=1
-      ;;
+    case $? in
+      1 | 66) seen=$((seen + 1)) ;;
+      *)
+        echo "storage: a planted fault is not seen: repeat with: $1 --operations 3000000 --seed $seed --plant $plant" >&2
+        bad=1
+        ;;
     esac
   done
   echo "FIGURE|common storage: faults planted in the stress itself|4|$seen seen|$((SECONDS - began))"
 }
 
-# kills KILLS STOPS MOVER_STRIKES SECONDS(0: none): two processes at once, each with its half of them and a seed of its own
+# both PROGRAM ARGUMENTS...: two processes at once, with seeds of their own; what they print goes to $scratch/both; sets `verdict`.
+both() {
+  local pids=() i
+  verdict="0 violations"
+  for i in 0 1; do
+    "$@" --seed $((seed + i)) >"$scratch/both.$i" 2>&1 &
+    pids+=($!)
+  done
+  for i in 0 1; do
+    wait "${pids[$i]}" && continue
+    echo "storage: repeat with: $* --seed $((seed + i))" >&2
+    verdict=FAILED
+    bad=1
+  done
+  cat "$scratch/both.0" "$scratch/both.1" >"$scratch/both"
+  cat "$scratch/both"
+}
+
+# kills KILLS STOPS MOVER_STRIKES SECONDS
 kills() {
-  local began=$SECONDS out1 out2 rc1 rc2 pid2
-  local args=(--kills $((($1 + 1) / 2)) --stops $((($2 + 1) / 2)) --mover-strikes $((($3 + 1) / 2)) --seconds "$4")
-  [ -x "$build/tests/storage/storage_kill" ] || { echo "FIGURE|common storage: owner kills|$1|not on this processor|0"; return; }
-  out2=$(mktemp)
-  "$build/tests/storage/storage_kill" "${args[@]}" --seed $((seed + 1)) >"$out2" 2>&1 &
-  pid2=$!
-  out1=$("$build/tests/storage/storage_kill" "${args[@]}" --seed "$seed" 2>&1)
-  rc1=$?
-  wait $pid2
-  rc2=$?
-  out1+=$'\n'$(cat "$out2")
-  rm -f "$out2"
-  echo "$out1"
-  [ $rc1 -eq 0 ] || { echo "storage: repeat with: $build/tests/storage/storage_kill ${args[*]} --seed $seed" >&2; bad=1; }
-  [ $rc2 -eq 0 ] || { echo "storage: repeat with: $build/tests/storage/storage_kill ${args[*]} --seed $((seed + 1))" >&2; bad=1; }
-  local took=$((SECONDS - began)) verdict="0 violations" sums
-  [ $rc1 -eq 0 ] && [ $rc2 -eq 0 ] || verdict=FAILED
-  sums=$(sed -n 's/^storage_kill: \([0-9]*\) kills, \([0-9]*\) stops, \([0-9]*\) mover kills, \([0-9]*\) mover stops,.*at most \([0-9]*\) ms.*/\1 \2 \3 \4 \5/p' <<<"$out1" |
+  local began=$SECONDS
+  both "$programs/storage_kill" --kills $((($1 + 1) / 2)) --stops $((($2 + 1) / 2)) --mover-strikes $((($3 + 1) / 2)) --seconds "$4"
+  local took=$((SECONDS - began)) k s mk ms longest
+  read -r k s mk ms longest < <(sed -n 's/^storage_kill: \([0-9]*\) kills, \([0-9]*\) stops, \([0-9]*\) mover kills, \([0-9]*\) mover stops,.*at most \([0-9]*\) ms.*/\1 \2 \3 \4 \5/p' "$scratch/both" |
     awk '{k += $1; s += $2; mk += $3; ms += $4; if ($5 > l) l = $5} END {print k + 0, s + 0, mk + 0, ms + 0, l + 0}')
-  read -r k s mk ms longest <<<"$sums"
   echo "FIGURE|common storage: owner kills at a random instruction|$1|$k, $verdict|$took"
-  echo "FIGURE|common storage: owner stops at a random instruction|$2|$s, the others went on within $longest ms|$took"
-  echo "FIGURE|common storage: mover struck (kills + stops)|$3|$mk + $ms|$took"
+  echo "FIGURE|common storage: owner stops at a random instruction|$2|$s, $verdict, the others went on within $longest ms|$took"
+  echo "FIGURE|common storage: mover struck (kills + stops)|$3|$mk + $ms, $verdict|$took"
+}
+
+# segments TRIALS SECONDS
+segments() {
+  local began=$SECONDS trials
+  both "$programs/storage_segment" --trials $((($1 + 1) / 2)) --seconds "$2"
+  trials=$(sed -n 's/^storage_segment: \([0-9]*\) kills, \([0-9]*\) stops.*/\1 \2/p' "$scratch/both" | awk '{n += $1 + $2} END {print n + 0}')
+  echo "FIGURE|common storage: making, opening, removing struck|$1|$trials, $verdict|$((SECONDS - began))"
+}
+
+processes() {
+  if [ -x "$programs/storage_kill" ]; then
+    kills "$1" "$2" "$3" "$4"
+    segments "$5" "$6"
+  else
+    echo "FIGURE|common storage: owner kills at a random instruction|$1|none: written for x86-64|0"
+  fi
 }
 
 case $regime in
   check)
-    stress "$build/tests/storage/storage_stress" "common storage: operations" 500000 "$seed" 0
-    planted "$build/tests/storage/storage_stress"
-    kills 20 20 10 0
+    stress "$programs/storage_stress" "common storage: operations" 500000 0
+    planted "$programs/storage_stress"
+    processes 20 20 10 0 40 0
     ;;
   ci | soak)
-    tsan=$(AFTERIMAGE_BUILD=$build tests/variant.sh tsan storage_stress) || exit 8
-    planted "$tsan/tests/storage/storage_stress"
+    tsan=$(AFTERIMAGE_BUILD=$build tests/variant.sh tsan storage_stress)/tests/storage/storage_stress || exit 8
+    planted "$tsan"
     if [ "$regime" = ci ]; then
-      stress "$tsan/tests/storage/storage_stress" "common storage: operations under ThreadSanitizer" 10000000 "$seed" 0
-      kills 100 100 60 0
+      stress "$tsan" "common storage: operations under ThreadSanitizer" 10000000 0
+      processes 100 100 60 0 200 0
     else
-      stress "$tsan/tests/storage/storage_stress" "common storage: operations under ThreadSanitizer" 500000000 "$seed" $((seconds / 2))
-      kills 5000 5000 2000 $((seconds - seconds / 2))
+      stress "$tsan" "common storage: operations under ThreadSanitizer" 500000000 $((seconds / 2))
+      processes 5000 5000 2000 $((seconds * 3 / 8)) 2000 $((seconds / 8))
     fi
     ;;
   *)
