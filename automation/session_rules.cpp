@@ -52,9 +52,12 @@ constexpr RoleRows kXend = {{
     {condition("nothing is held here, or only IMMEDIATE gives up what an ended session left", kGiveUp),
      condition("a session whose link is up is ended by its primary, and without the link only IMMEDIATE ends it",
                "enter XEND &SESSION at &PEER; if that site is lost, XEND &SESSION IMMEDIATE here gives the copy up"),
-     condition("only IMMEDIATE gives up the copy of a stopped mover", kGiveUp),
+     condition("only IMMEDIATE gives up the copy of a stopped mover",
+               "XEND &SESSION IMMEDIATE gives the copy up for a new session; to use it, stop DSM here (P DSM), start it again, then enter "
+               "XRECOVER &SESSION"),
      condition("only IMMEDIATE gives up a frozen image", kGiveUp),
-     condition("a recovery is running, or only IMMEDIATE ends the record of a complete one", kGiveUp)},
+     condition("a recovery is running, or only IMMEDIATE ends the record of a complete one",
+               "XQUERY &SESSION RECOVER shows which; XEND &SESSION IMMEDIATE ends the record of a complete one, for a new session")},
 }};
 
 constexpr RoleRows kXrecover = {{

@@ -92,7 +92,7 @@ class Scanner {
       skip_blanks();
       if (at_ >= text_.size()) {
         return error("The parenthesis opened", open_column,
-                     "is not closed; end the list of " + shown_word(operand.word) + " with a closing parenthesis");
+                     " is not closed; end the list of " + shown_word(operand.word) + " with a closing parenthesis");
       }
       const char c = text_[at_];
       if (c == ')') break;
@@ -113,7 +113,7 @@ class Scanner {
     ++at_;
     if (at_ < text_.size() && !is_separator(text_[at_])) {
       return error(std::string("The character ") + text_[at_], at_ + 1,
-                   "cannot follow the list of " + shown_word(operand.word) + "; write a blank or a comma");
+                   " cannot follow the list of " + shown_word(operand.word) + "; write a blank or a comma");
     }
     return Status::ok();
   }

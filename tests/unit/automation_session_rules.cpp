@@ -1,6 +1,10 @@
 // Every command in every state at each role against an independent table, the conditions, and the form of every refusal.
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <string>
 
@@ -34,6 +38,15 @@ RuleInput input(SessionCommand command, SiteRole role, OperatorState state) {
   return in;
 }
 
+// With nothing that would meet a condition of the table.
+RuleInput refused_input(SessionCommand command, SiteRole role, OperatorState state) {
+  RuleInput in = input(command, role, state);
+  in.mode = command == SessionCommand::kXsuspend || command == SessionCommand::kXend ? EndMode::kDrain : EndMode::kDefault;
+  in.recovery_complete = true;
+  in.link_up = state == OperatorState::kActive && command == SessionCommand::kXrecover;
+  return in;
+}
+
 bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
@@ -42,6 +55,9 @@ class SessionRulesTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(SessionRulesTest);
   CPPUNIT_TEST(testEveryCommandInEveryState);
   CPPUNIT_TEST(testEveryRefusalSaysWhyAndWhatToDo);
+  CPPUNIT_TEST(testEveryRefusalIsTheReviewedOne);
+  CPPUNIT_TEST(testNoRemedyIsRefusedInItsTurn);
+  CPPUNIT_TEST(testRefusalsWithoutSessionOrPeer);
   CPPUNIT_TEST(testDrainNeedsTheLink);
   CPPUNIT_TEST(testXendAtTheSecondaryTakesTheExplicitWord);
   CPPUNIT_TEST(testXrecoverIsRefusedWhileThePrimaryIsAlive);
@@ -94,6 +110,72 @@ class SessionRulesTest : public CppUnit::TestFixture {
       }
     }
     CPPUNIT_ASSERT(refusals > 50);
+  }
+
+  // Every sentence an operator can be refused with, as a person has read it. AFTERIMAGE_REWRITE=1 writes the file anew: read the
+  // difference.
+  void testEveryRefusalIsTheReviewedOne() {
+    std::string text;
+    for (const auto& [command, rows] : kExpected)
+      for (const SiteRole role : {SiteRole::kPrimary, SiteRole::kSecondary})
+        for (const OperatorState state : kStates) {
+          const Status status = check_command(refused_input(command, role, state));
+          if (!status.good()) text += status.text() + "\n";
+        }
+    const std::string path = std::string(TEST_SOURCE_DIR) + "/unit/automation_refusals.txt";
+    if (std::getenv("AFTERIMAGE_REWRITE") != nullptr) std::ofstream(path) << text;
+    std::ifstream in(path);
+    const std::string reviewed((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    CPPUNIT_ASSERT_EQUAL(reviewed, text);
+  }
+
+  // What a refusal tells the operator to enter is taken where it says to enter it.
+  void testNoRemedyIsRefusedInItsTurn() {
+    const std::pair<const char*, SessionCommand> named[] = {
+        {"XSTART DALLAS", SessionCommand::kXstart},     {"XEND DALLAS", SessionCommand::kXend},
+        {"XRECOVER DALLAS", SessionCommand::kXrecover}, {"CGROUP FREEZE DALLAS", SessionCommand::kFreeze},
+        {"CGROUP RUN DALLAS", SessionCommand::kRun},    {"XQUERY DALLAS", SessionCommand::kXquery},
+    };
+    unsigned seen = 0;
+    for (const auto& [command, rows] : kExpected)
+      for (const SiteRole role : {SiteRole::kPrimary, SiteRole::kSecondary})
+        for (const OperatorState state : kStates) {
+          const std::string text = check_command(refused_input(command, role, state)).text();
+          const std::string remedy = text.substr(std::min(text.find("; "), text.size()));
+          const std::string now = remedy.substr(0, remedy.find(" then "));  // what follows has its turn when this was done
+          const bool there = contains(remedy, "at SITEX");
+          const SiteRole where = there ? (role == SiteRole::kPrimary ? SiteRole::kSecondary : SiteRole::kPrimary) : role;
+          for (const auto& [words, told] : named) {
+            if (!contains(now, words)) continue;
+            ++seen;
+            bool taken = false;  // at the other site in some state; here in this one
+            for (const OperatorState each : kStates)
+              taken = taken || ((there || each == state) && session_rule(told, where, each).verdict != RuleVerdict::kRefuse);
+            CPPUNIT_ASSERT_MESSAGE(text, taken);
+          }
+        }
+    CPPUNIT_ASSERT(seen > 15);
+  }
+
+  void testRefusalsWithoutSessionOrPeer() {
+    RuleInput in = input(SessionCommand::kDisplayStorage, SiteRole::kSecondary, OperatorState::kActive);
+    in.session.clear();
+    in.peer_site.clear();
+    CPPUNIT_ASSERT_EQUAL(
+        std::string("D STOR is refused at this secondary site: common storage is at the primary site; enter it at the other site."),
+        check_command(in).text());
+    in = input(SessionCommand::kDisplayQueue, SiteRole::kPrimary, OperatorState::kActive);
+    in.session.clear();
+    CPPUNIT_ASSERT_EQUAL(
+        std::string("D PWQ is refused at this primary site: the pending write queue is at the secondary site; enter it at SITEX."),
+        check_command(in).text());
+    in = input(SessionCommand::kXend, SiteRole::kPrimary, OperatorState::kInactive);
+    CPPUNIT_ASSERT_EQUAL(
+        std::string(
+            "XEND is refused: session DALLAS is INACTIVE at this primary site, and there is no session; start it with XSTART DALLAS."),
+        check_command(in).text());
+    CPPUNIT_ASSERT(mode_name(EndMode::kDefault).empty());
+    CPPUNIT_ASSERT(mode_name(EndMode::kDrain) == "DRAIN" && mode_name(EndMode::kImmediate) == "IMMEDIATE");
   }
 
   void testDrainNeedsTheLink() {

@@ -209,7 +209,7 @@ class OperatorCommandTest : public CppUnit::TestFixture {
            {std::string("XQUERY\tDALLAS"), {"X'09'", "column 7"}},
            {std::string("XQUERY D\xC3\x84LLAS"), {"X'C3'", "column 9"}},
            {std::string("XQUERY\0DALLAS", 13), {"X'00'", "column 7"}},
-           {"XQUERY DALLAS VOLUME(A", {"parenthesis opened at column 21", "not closed"}},
+           {"XQUERY DALLAS VOLUME(A", {"parenthesis opened at column 21 is not closed; end the list of VOLUME"}},
            {"XQUERY DALLAS VOLUME(A))", {"column 24"}},
            {"XQUERY DALLAS )", {"closing parenthesis at column 15"}},
            {"XQUERY DALLAS VOLUME((A))", {"second opening", "column 22"}},
@@ -217,12 +217,13 @@ class OperatorCommandTest : public CppUnit::TestFixture {
            {"XQUERY DALLAS VOLUME(A,)", {"missing after the comma", "column 23"}},
            {"XQUERY DALLAS VOLUME(,A)", {"missing before the comma", "column 22"}},
            {"XQUERY DALLAS VOLUME(A=B)", {"equals sign at column 23"}},
-           {"XQUERY DALLAS VOLUME(A)DETAIL", {"character D at column 24"}},
+           {"XQUERY DALLAS VOLUME(A)DETAIL", {"character D at column 24 cannot follow the list of VOLUME"}},
            {"XQUERY DALLAS,,DETAIL", {"missing before the comma at column 15"}},
            {"XQUERY DALLAS,", {"missing after the comma at column 14"}},
            {",XQUERY", {"column 1"}},
            {"XQUERY DALLAS (A)", {"character ( at column 15"}},
            {"XQUERY(DALLAS)", {"XQUERY at column 1"}},
+           {"XQUERY {DALLAS}", {"{DALLAS} at column 8"}},
            {"CATCH 22", {"Command CATCH at column 1", "XQUERY"}}});
     CPPUNIT_ASSERT(parse_command("XQUERY DALLAS" + std::string(243, ' ')).good());
   }
@@ -245,6 +246,9 @@ class OperatorCommandTest : public CppUnit::TestFixture {
            {"XSTART DALLAS ERRORLEVEL(VOLUME)", {"Value VOLUME", "column 26", "ERRORLEVEL(SESSION)"}},
            {"XSTART DALLAS COMPARE(MAYBE)", {"MAYBE", "column 23", "YES or NO"}},
            {"XSTART DALLAS COMPARE(YES,NO)", {"NO of COMPARE at column 27", "one too many"}},
+           {"XSTART DALLAS SESSIONTYPE(XRC,XRC)", {"XRC of SESSIONTYPE at column 31", "one too many"}},
+           {"XRECOVER DALLAS CHECK(YES,YES)", {"YES of CHECK at column 27", "one too many"}},
+           {"XQUERY DALLAS CONFIG VOLUME(PRIM01)", {"VOLUME at column 22", "cannot be combined with CONFIG"}},
            {"XSTART DALLAS HLQ(SYS1)", {"HLQ at column 15", "COMPARE"}},
            {"XSUSPEND DALLAS DRAIN IMMEDIATE", {"IMMEDIATE at column 23", "cannot be combined with DRAIN"}},
            {"XSUSPEND DALLAS SESSION VOLUME(ALL)", {"VOLUME at column 25", "SESSION"}},
@@ -254,6 +258,10 @@ class OperatorCommandTest : public CppUnit::TestFixture {
            {"XRECOVER DALLAS CHECK", {"CHECK(value)"}},
            {"CGROUP DALLAS", {"DALLAS at column 8", "CGROUP FREEZE session"}},
            {"CGROUP", {"FREEZE or RUN"}},
+           {"CGROUP FREEZE(DALLAS)", {"FREEZE at column 8", "CGROUP FREEZE session"}},
+           {"CGROUP FREEZE=DALLAS", {"FREEZE at column 8", "CGROUP FREEZE session"}},
+           {"HELP XEND(1)", {"XEND at column 6"}},
+           {"HELP XEND=1", {"XEND at column 6"}},
            {"FREEZE DALLAS NOW", {"NOW at column 15", "only the session name"}},
            {"HELP DALLAS", {"DALLAS at column 6", "XSTART"}},
            {"HELP XEND XSTART", {"XSTART at column 11"}}});
@@ -277,6 +285,11 @@ class OperatorCommandTest : public CppUnit::TestFixture {
            {"XEND DALLAS DRAIN TIMEOUT(00.01.00)", {"TIMEOUT at column 19", "not available", "IMMEDIATE"}},
            {"XEND DALLAS TIMEOUT(00.61.00)", {"00.61.00 at column 21", "hh.mm.ss"}},
            {"XEND DALLAS TIMEOUT(1.2.3)", {"hh.mm.ss"}},
+           {"XEND DALLAS TIMEOUT(00:01.00)", {"00:01.00 at column 21", "hh.mm.ss"}},
+           {"XEND DALLAS TIMEOUT(00.01:00)", {"hh.mm.ss"}},
+           {"XEND DALLAS TIMEOUT(00.01.60)", {"hh.mm.ss"}},
+           {"XEND DALLAS TIMEOUT(-1.01.00)", {"hh.mm.ss"}},
+           {"XEND DALLAS TIMEOUT(00.01.00,00.02.00)", {"00.02.00 of TIMEOUT at column 30", "one too many"}},
            {"XEND DALLAS TIMEOUT(0a.00.00)", {"hh.mm.ss"}}});
   }
 
@@ -286,6 +299,13 @@ class OperatorCommandTest : public CppUnit::TestFixture {
            {"D A", {"column 3", "D A,L"}},
            {"D A,X", {"X at column 5", "D A,L"}},
            {"D A,L,X", {"X at column 7"}},
+           {"D A,L(1)", {"L at column 5", "D A,L"}},
+           {"D A,L=1", {"L at column 5", "D A,L"}},
+           {"D PWQ(1)", {"PWQ at column 3", "takes no value"}},
+           {"D PWQ=1", {"PWQ at column 3", "takes no value"}},
+           {"D PWQ,DALLAS(1)", {"DALLAS at column 7", "SEQ=number"}},
+           {"D PWQ,MAX", {"MAX at column 7", "MAX=number"}},
+           {"D PWQ,MAX=1,SEQ=2", {"SEQ at column 13", "cannot be combined"}},
            {"D STOR,ALL", {"ALL at column 8"}},
            {"D PWQ,SEQ", {"SEQ at column 7", "SEQ=number"}},
            {"D PWQ,SEQ=", {"column 11", "missing"}},
@@ -300,7 +320,7 @@ class OperatorCommandTest : public CppUnit::TestFixture {
            {"D PWQ,MAX=100001", {"100000"}},
            {"D PWQ,SEQ(1)", {"SEQ=number"}},
            {"D PWQ,DALLAS,HOUSTON", {"HOUSTON at column 14"}},
-           {"D PWQ,SEQ=1(2)", {"character ( at column 12"}},
+           {"D PWQ,SEQ=1(2)", {"character ( at column 12 cannot follow the value of SEQ="}},
            {"D PWQ,1X", {"Session name 1X at column 7"}}});
   }
 
@@ -312,6 +332,10 @@ class OperatorCommandTest : public CppUnit::TestFixture {
            {"F DSM,", {"column 7"}},
            {"F DSM,F DSM,XQUERY", {"Command F at column 7"}},
            {"F DSM,S DSM", {"Command S at column 7"}},
+           {"F DSM,START DSM", {"Command START at column 7"}},
+           {"F DSM,MODIFY DSM,XQUERY", {"Command MODIFY at column 7"}},
+           {"S DSM(1)", {"DSM at column 3", "S DSM"}},
+           {"P DSM=1", {"DSM at column 3", "P DSM"}},
            {"F DSM,CATCH", {"CATCH at column 7"}},
            {"S", {"S DSM"}},
            {"S JES2", {"JES2 at column 3"}},
