@@ -29,7 +29,7 @@ struct InFlight {
 struct PrimaryCore::State {
   PrimarySettings settings;
   PrimaryCounters counters;
-  bool started = false, up = false, ending = false, ended = false;
+  bool started = false, up = false, ending = false;
   std::uint64_t epoch = 0;
   std::vector<VolumeDescriptor> volumes;
   Sequence first_sequence = 1;
@@ -75,7 +75,7 @@ void PrimaryCore::State::on(Tod now, const primary::Start& start, Outputs&) {
   AI_CHECK(start.first_sequence >= 1);
   AI_CHECK(!up);
   started = true;
-  ending = ended = false;
+  ending = false;
   epoch = start.epoch;
   volumes = start.volumes;
   first_sequence = start.first_sequence;
@@ -105,7 +105,7 @@ void PrimaryCore::State::on(Tod now, const primary::ClockRead& read, Outputs&) {
 // Empty when the binding can go on; else the sentence to drop it with.
 std::string PrimaryCore::State::why_not_resume(const BindResponse& bind) const {
   if (!bind.accepted) return bind.reason.empty() ? "The secondary refused the bind and gave no reason." : bind.reason;
-  if (!started || ended) return "No session is active at the primary; start one before the link is used.";
+  if (!started) return "No session is active at the primary; start one before the link is used.";
   if (bind.epoch == 0) {
     if (backlog.freed_through() < first_sequence) return {};
     return "The secondary holds nothing of session " + settings.session + ", and the primary has already freed tokens up to " +
@@ -217,7 +217,6 @@ void PrimaryCore::State::take_acknowledgement(const Acknowledgement& ack, Output
     out.emplace_back(primary::Free{through});
   }
   if (terminate_message != 0 && ack.message_number >= terminate_message) {
-    ended = true;
     started = false;
     link_down();
     out.emplace_back(primary::Ended{});
@@ -233,9 +232,7 @@ bool PrimaryCore::State::window_open() const {
   return in_flight.size() < settings.window_messages && in_flight_bytes < settings.window_bytes;
 }
 
-bool PrimaryCore::State::may_terminate() const {
-  return ending && terminate_message == 0 && backlog.freed_through() == backlog.taken_through();
-}
+bool PrimaryCore::State::may_terminate() const { return ending && backlog.freed_through() == backlog.taken_through(); }
 
 M0 PrimaryCore::State::next_m0(Tod now, ContentType content) const {
   M0 m0;

@@ -19,7 +19,7 @@ void SecondaryCore::State::on(Tod, const secondary::Restart& restart, Outputs& o
   applied_tod = received_tod = from.applied_tod;
   consistency_time = from.consistency_time;
   own_message = from.last_own_message;
-  ended_in_order = from.ended_in_order;
+  end_taken = ended_in_order = from.ended_in_order;
   recovered_at = from.recovered_at;
   durable.message_number = from.last_message;
   durable.complete_through = durable.known_through = from.applied_through;

@@ -45,9 +45,10 @@ Objected object_to_m1(const Message& message, const PendingWriteQueue& queue, co
   return {};
 }
 
-// The M1 token of this message with that sequence number, or null. M1 is contiguous by now.
+// The M1 token of this message with that sequence number, or null. M1 is contiguous by now. A number before the first wraps round to an
+// index behind the last.
 const Token* in_m1(const Message& message, Sequence sequence) {
-  if (message.m1.empty() || sequence < message.m1.front().sequence) return nullptr;
+  if (message.m1.empty()) return nullptr;
   const Sequence index = sequence - message.m1.front().sequence;
   return index < message.m1.size() ? &message.m1[index] : nullptr;
 }

@@ -156,7 +156,7 @@ void SecondaryCore::State::send(const Message& message, Outputs& out) {
 }
 
 void SecondaryCore::State::send_exception(Tod now, ExceptionCode code, Sequence sequence, const std::string& text, Outputs& out) {
-  if (!bound) return;
+  AI_CHECK(bound);
   Message message;
   message.m0 = next_m0(now, ContentType::kException);
   message.exception.code = static_cast<std::uint16_t>(code);
@@ -225,12 +225,13 @@ void SecondaryCore::State::on(Tod, const secondary::CheckpointDone& done, Output
   checkpoint_in_flight = false;
   journal_released = std::max(journal_released, checkpoint.journal_position);  // checkpoints have two generations: the older one counts
   checkpoint = done.checkpoint;
-  if (state == SecondaryState::kDuplex && checkpoint.state == SecondaryState::kEnded &&
-      (checkpoint.epoch == epoch || planted(Canary::kOldCheckpointEndsSession))) {
+  // A checkpoint of the session before says nothing of this one.
+  if (checkpoint.epoch != epoch && !planted(Canary::kOldCheckpointEndsSession)) return;
+  if (state == SecondaryState::kDuplex && checkpoint.state == SecondaryState::kEnded) {
     state = SecondaryState::kEnded;
     out.emplace_back(secondary::Ended{applied_through});
   }
-  if (state == SecondaryState::kRecovering && checkpoint.state == SecondaryState::kRecovered && checkpoint.epoch == epoch) {
+  if (state == SecondaryState::kRecovering && checkpoint.state == SecondaryState::kRecovered) {
     state = SecondaryState::kRecovered;
     complete_recovery(out);
   }

@@ -93,10 +93,9 @@ bool SecondaryCore::State::begins_session(const Message& message) const {
 std::optional<Objection> SecondaryCore::State::object_to(const Message& message, bool replaying) const {
   const M0& m0 = message.m0;
   const Sequence known = queue.known_through();
-  const bool over = ended_in_order || (!unsynced.empty() && unsynced.back().terminates);
   switch (m0.content) {
     case ContentType::kTokenData:
-      if (over && !replaying && !(message.m1.empty() && message.m2.empty()))
+      if (end_taken && !replaying && !(message.m1.empty() && message.m2.empty()))
         return Objection{ExceptionCode::kContinuity, m0.last_sequence,
                          "Writes came after the session was ended at token " + number(known) + "."};
       return object_to_tokens(message, queue, volumes, received_tod, replaying);
@@ -132,7 +131,7 @@ void SecondaryCore::State::establish(const Message& message) {
   queue = PendingWriteQueue(m0.last_sequence);
   applied_through = m0.last_sequence;
   applied_tod = received_tod = consistency_time = primary_time = recovered_at = 0;
-  ended_in_order = false;
+  end_taken = ended_in_order = false;
   own_message = 0;
   marks.clear();
   report.reset();
@@ -157,6 +156,7 @@ void SecondaryCore::State::take(const Message& message, std::size_t bytes, std::
   taken.consistency_time = m0.consistency_time;
   taken.sent = m0.sent;
   taken.terminates = m0.content == ContentType::kTerminate;
+  end_taken = end_taken || taken.terminates;
   taken.establishes = m0.content == ContentType::kEstablish;
   unsynced.push_back(taken);
 }

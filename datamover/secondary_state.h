@@ -67,7 +67,8 @@ struct SecondaryCore::State {
   Sequence applied_through = 0;
   Tod applied_tod = 0;
   Tod consistency_time = 0, primary_time = 0, last_heard = 0;
-  bool ended_in_order = false;
+  bool end_taken = false;       // kTerminate was taken, durable or not: nothing but idle messages may follow
+  bool ended_in_order = false;  // and is durable
   Tod recovered_at = 0;
   std::optional<LossReport> report;
 

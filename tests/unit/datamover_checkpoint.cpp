@@ -2,10 +2,13 @@
 #include <cppunit/TestFixture.h>
 #include <unistd.h>
 
+#include <functional>
+
 #include "datamover/checkpoint_file.h"
 #include "datamover_support.h"
 #include "serializer/bytes.h"
 #include "serializer/crc32c.h"
+#include "serializer/limits.h"
 
 namespace afterimage::testing {
 namespace {
@@ -17,6 +20,8 @@ class DatamoverCheckpoint : public CppUnit::TestFixture {
   CPPUNIT_TEST(testEveryFlippedBitAndEveryCutIsRefused);
   CPPUNIT_TEST(testWhatCannotBeReadIsNotWritten);
   CPPUNIT_TEST(testReservedBytesAreZero);
+  CPPUNIT_TEST(testFieldsAreNamedWhenRefused);
+  CPPUNIT_TEST(testNamesTooLongAreNotWritten);
   CPPUNIT_TEST(testWrittenCheckpointIsReadAgain);
   CPPUNIT_TEST(testDamagedGenerationFallsBackAndJournalAllowsIt);
   CPPUNIT_TEST(testStateChangeIsInBothGenerations);
@@ -125,6 +130,48 @@ class DatamoverCheckpoint : public CppUnit::TestFixture {
       CPPUNIT_ASSERT(!decoded.good());
       CPPUNIT_ASSERT(decoded.status.text().find("reserved") != std::string::npos);
     }
+  }
+
+  // Under a CRC that agrees, so that the checks behind it are reached.
+  void testFieldsAreNamedWhenRefused() {
+    const auto refused = [](std::size_t at, std::initializer_list<int> values, const std::string& part) {
+      Bytes bytes = encode_checkpoint({kSession, 42, sample()}).value;
+      for (const int value : values) bytes.at(at++) = static_cast<std::uint8_t>(value);
+      put_u32(bytes.data() + bytes.size() - 4, crc32c(0, bytes.data(), bytes.size() - 4));
+      const auto decoded = decode_checkpoint(bytes);
+      CPPUNIT_ASSERT_MESSAGE(part, !decoded.good());
+      CPPUNIT_ASSERT_MESSAGE(decoded.status.text(), decoded.status.text().find(part) != std::string::npos);
+    };
+    const std::size_t volume = kCheckpointFixedBytes + kCheckpointVolumeBytes;  // the second one
+    refused(0, {'X'}, "mark of a checkpoint");
+    refused(8, {0, 9}, "version 9");
+    refused(10, {0, 3}, "3 volumes");
+    refused(10, {0xFF, 0xFF}, "65535 volumes");
+    refused(12, {1}, "length");
+    refused(17, {' '}, "session name has a blank inside");
+    refused(32, {0, 6}, "state 6");
+    refused(34, {0, 2}, "flags 2");
+    refused(34, {0x80, 1}, "flags 32769");
+    refused(40 + 5 * 8 + 7, {2}, "point B is before");
+    refused(volume + 1, {' '}, "volume table has a blank inside");
+    refused(volume + 9, {' '}, "volume table has a blank inside");
+    refused(volume + 17, {' '}, "volume table has a blank inside");
+  }
+
+  // A name cut to its field would be another name after the restart.
+  void testNamesTooLongAreNotWritten() {
+    const auto written = [](const std::function<void(StoredCheckpoint&)>& change) {
+      StoredCheckpoint stored{kSession, 1, sample()};
+      change(stored);
+      return encode_checkpoint(stored).good();
+    };
+    CPPUNIT_ASSERT(written([](StoredCheckpoint&) {}));
+    CPPUNIT_ASSERT(!written([](StoredCheckpoint& s) { s.session = "LONGNAME9"; }));
+    CPPUNIT_ASSERT(!written([](StoredCheckpoint& s) { s.checkpoint.volumes[1].volser = "LONGNAME9"; }));
+    CPPUNIT_ASSERT(!written([](StoredCheckpoint& s) { s.checkpoint.volumes[1].secondary_volser = "LONGNAME9"; }));
+    CPPUNIT_ASSERT(!written([](StoredCheckpoint& s) { s.checkpoint.volumes[1].system = "LONGNAME9"; }));
+    CPPUNIT_ASSERT(written([](StoredCheckpoint& s) { s.checkpoint.volumes.resize(kMaxDevices, s.checkpoint.volumes[0]); }));
+    CPPUNIT_ASSERT(!written([](StoredCheckpoint& s) { s.checkpoint.volumes.resize(kMaxDevices + 1, s.checkpoint.volumes[0]); }));
   }
 
   void testWrittenCheckpointIsReadAgain() {

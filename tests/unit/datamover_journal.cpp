@@ -35,6 +35,8 @@ class DatamoverJournal : public CppUnit::TestFixture {
   CPPUNIT_TEST(testInterruptedCreationIsMadeAnew);
   CPPUNIT_TEST(testGoldenHeaders);
   CPPUNIT_TEST(testReservedBytesAreZero);
+  CPPUNIT_TEST(testEveryChangeOfAHeaderIsSeen);
+  CPPUNIT_TEST(testHeadersOfAnotherMakeAreRefused);
   CPPUNIT_TEST_SUITE_END();
 
   static constexpr std::uint64_t kBytes = 64 << 10;
@@ -391,6 +393,39 @@ class DatamoverJournal : public CppUnit::TestFixture {
       put_u32(header.data() + 28, crc32c(crc32c(0, id, sizeof id), header.data(), 28));
       CPPUNIT_ASSERT(!get_record_header(header, kId));
     }
+  }
+
+  void testEveryChangeOfAHeaderIsSeen() {
+    Bytes file_header(64), record_header(kRecordHeaderBytes);
+    put_file_header(file_header, {1, 2, 32768, 7, 5});
+    put_record_header(record_header, {RecordType::kSkip, 32, 64, 0}, 7);
+    CPPUNIT_ASSERT(get_record_header(record_header, 7)->type == RecordType::kSkip);
+    for (std::size_t bit = 0; bit < 64 * 8; ++bit) {
+      Bytes bad = file_header;
+      bad[bit / 8] ^= static_cast<std::uint8_t>(1u << bit % 8);
+      CPPUNIT_ASSERT_MESSAGE("bit " + std::to_string(bit), !get_file_header(bad));
+    }
+    for (std::size_t bit = 0; bit < kRecordHeaderBytes * 8; ++bit) {
+      Bytes bad = record_header;
+      bad[bit / 8] ^= static_cast<std::uint8_t>(1u << bit % 8);
+      CPPUNIT_ASSERT_MESSAGE("bit " + std::to_string(bit), !get_record_header(bad, 7));
+    }
+    CPPUNIT_ASSERT(!get_file_header(std::span(file_header).first(63)));
+    CPPUNIT_ASSERT(!get_record_header(std::span(record_header).first(kRecordHeaderBytes - 1), 7));
+  }
+
+  // Their CRC agrees: what a later release would write.
+  void testHeadersOfAnotherMakeAreRefused() {
+    Bytes header(64);
+    for (const std::size_t at : {std::size_t{0}, std::size_t{9}}) {  // mark, version
+      put_file_header(header, {1, 2, 32768, 7, 5});
+      header[at] ^= 2;
+      put_u32(header.data() + 60, crc32c(0, header.data(), 60));
+      CPPUNIT_ASSERT(!get_file_header(header));
+    }
+    Bytes record_header(kRecordHeaderBytes);
+    put_record_header(record_header, {static_cast<RecordType>(3), 0x123, 0x40, 9}, 7);
+    CPPUNIT_ASSERT(!get_record_header(record_header, 7));
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(DatamoverJournal);

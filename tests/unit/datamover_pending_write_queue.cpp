@@ -23,6 +23,10 @@ class DatamoverPendingWriteQueue : public CppUnit::TestFixture {
   CPPUNIT_TEST(testA13_AnyOrderOfDataGivesTheSameQueue);
   CPPUNIT_TEST(testA22_HeldDataIsShownInHexadecimalAndEbcdic);
   CPPUNIT_TEST(testA20A21_LossReportNamesEveryTokenAndSaysWhatCannotBeKnown);
+  CPPUNIT_TEST(testA21_EveryKindOfTokenHasItsColumns);
+  CPPUNIT_TEST(testA21_AReportIsCutOnlyWhereItIsLonger);
+  CPPUNIT_TEST(testA22_DataThatIsNoWriteIsShownForWhatItIs);
+  CPPUNIT_TEST(testA22_TheMarkOfPointAStandsBeforeWhatMayNotBeApplied);
   CPPUNIT_TEST(testJournalPositionIsTheOlderOfTokenAndData);
   CPPUNIT_TEST_SUITE_END();
 
@@ -172,6 +176,70 @@ class DatamoverPendingWriteQueue : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(has(ended, "BEYOND B: NOTHING, THE SESSION WAS ENDED IN ORDER"));
     CPPUNIT_ASSERT(has(ended, "AS THEY WERE WHEN IT WAS ESTABLISHED"));
     CPPUNIT_ASSERT(!has(ended, "NOT KNOWN"));
+  }
+
+  // One token of each kind, of a volume the table has and of one it has not; what cannot be told is said to be so.
+  void testA21_EveryKindOfTokenHasItsColumns() {
+    const auto columns = [](TokenKind kind, VolumeId volume) {
+      Token token = write_token(7, 0, 3, 0, 1);
+      token.kind = kind;
+      token.volume = volume;
+      return token_columns(token, two_volumes());
+    };
+    CPPUNIT_ASSERT_EQUAL(std::string("           7 PRIM01   0A80 0001000101 05  WRITE  1900.001 00:00:01.000070"),
+                         columns(TokenKind::kWrite, 0));
+    CPPUNIT_ASSERT_EQUAL(std::string("           7 PRIM02   0A81 0001000101 05  SHARED 1900.001 00:00:01.000070"),
+                         columns(TokenKind::kSharedWrite, 1));
+    CPPUNIT_ASSERT_EQUAL(std::string("           7 V(00002) ---- 0001000101 05  IMAGE  1900.001 00:00:01.000070"),
+                         columns(TokenKind::kTrackImage, 2));
+    CPPUNIT_ASSERT_EQUAL(std::string("           7 V(01023) ---- 0001000101 05  VERIFY 1900.001 00:00:01.000070"),
+                         columns(TokenKind::kVerify, 1023));
+    Token late = write_token(7, 0, 3, 0, 1);
+    late.sequence = (Sequence{1} << 48) - 1;
+    CPPUNIT_ASSERT(token_columns(late, two_volumes()).starts_with("281474976710655 PRIM01"));
+  }
+
+  void testA21_AReportIsCutOnlyWhereItIsLonger() {
+    LossReport report;
+    report.volumes = two_volumes();
+    report.lost = {{write_token(1, 0, 1, 0, 1), true, false}, {write_token(2, 0, 1, 0, 1), false, false}};
+    const std::size_t whole = loss_report_lines(report).size();
+    for (const std::size_t most : {2u, 3u, 1000u}) {
+      CPPUNIT_ASSERT_EQUAL(whole, loss_report_lines(report, most).size());
+      CPPUNIT_ASSERT(!has(loss_report_lines(report, most), "MORE NOT SHOWN"));
+    }
+    CPPUNIT_ASSERT(has(loss_report_lines(report, 1), "1 MORE NOT SHOWN"));
+    CPPUNIT_ASSERT(has(loss_report_lines(report), "LAST HEARD FROM THE PRIMARY: NOTHING IN THIS SESSION"));
+  }
+
+  void testA22_DataThatIsNoWriteIsShownForWhatItIs() {
+    PendingWriteQueue queue;
+    CPPUNIT_ASSERT(queue.add_token(write_token(1, 0, 1, 0, 4), 1).good());
+    CPPUNIT_ASSERT(queue.add_void(write_token(1, 0, 1, 0, 4), 1).good());
+    CPPUNIT_ASSERT(held_data_lines(queue, two_volumes(), 1).status.text().find("Token 1 is void") != std::string::npos);
+    Token verify = write_token(2, 0, 1, 0, 64);
+    verify.kind = TokenKind::kVerify;
+    verify.data_length = 16;
+    CPPUNIT_ASSERT(queue.add_token(verify, 1).good());
+    CPPUNIT_ASSERT(queue.add_data(verify, bytes_of(16, 0xC1), 1).good());
+    const auto lines = held_data_lines(queue, two_volumes(), 2);
+    CPPUNIT_ASSERT_MESSAGE(lines.status.text(), lines.good());
+    CPPUNIT_ASSERT_EQUAL(std::string("DIGEST"), lines.value.at(2));
+    CPPUNIT_ASSERT_EQUAL(std::string("+0000  C1C1C1C1 C1C1C1C1 C1C1C1C1 C1C1C1C1  *AAAAAAAAAAAAAAAA*"), lines.value.at(3));
+    CPPUNIT_ASSERT_EQUAL(std::size_t{4}, lines.value.size());
+  }
+
+  void testA22_TheMarkOfPointAStandsBeforeWhatMayNotBeApplied() {
+    PendingWriteQueue queue(5);
+    CPPUNIT_ASSERT(queue.add_token(write_token(6, 0, 1, 0, 4), 1).good());
+    CPPUNIT_ASSERT(queue.add_token(write_token(7, 0, 1, 0, 4), 1).good());
+    auto lines = queue_display_lines(queue, two_volumes());
+    CPPUNIT_ASSERT(lines.at(3).starts_with("----- A"));  // nothing is complete: before the first token
+    CPPUNIT_ASSERT_EQUAL(std::size_t{6}, lines.size());
+    CPPUNIT_ASSERT(queue.add_data(write_token(6, 0, 1, 0, 4), bytes_of(4, 1), 1).good());
+    lines = queue_display_lines(queue, two_volumes());
+    CPPUNIT_ASSERT(lines.at(4).starts_with("----- A"));
+    CPPUNIT_ASSERT_EQUAL(std::size_t{6}, lines.size());
   }
 
   void testJournalPositionIsTheOlderOfTokenAndData() {

@@ -118,6 +118,15 @@ class DatamoverPrimaryCore : public CppUnit::TestFixture {
   CPPUNIT_TEST(testEndWaitsForEverything);
   CPPUNIT_TEST(testBindsThatCannotGoOn);
   CPPUNIT_TEST(testClockSetBackDoesNotSilenceTheLink);
+  CPPUNIT_TEST(testABindWithoutAReasonIsTold);
+  CPPUNIT_TEST(testABindAfterTheEndIsDropped);
+  CPPUNIT_TEST(testANewBindingTakesTheOldOnesPlace);
+  CPPUNIT_TEST(testWhatComesOfAGivenUpLinkIsIgnored);
+  CPPUNIT_TEST(testWhatOnlyAPrimarySendsDropsTheLink);
+  CPPUNIT_TEST(testAnExceptionIsHandedOn);
+  CPPUNIT_TEST(testTheEndNeedsItsOwnAcknowledgement);
+  CPPUNIT_TEST(testMoreTokensThanAMessageHolds);
+  CPPUNIT_TEST(testAMessageWithTokensIsTheIdleOne);
   CPPUNIT_TEST(testLongBacklogIsNotScanned);
   CPPUNIT_TEST_SUITE_END();
 
@@ -436,6 +445,141 @@ class DatamoverPrimaryCore : public CppUnit::TestFixture {
     p.number(ms(100), 1, true);
     p.step(ms(110), primary::Tick{});
     CPPUNIT_ASSERT_EQUAL(std::size_t{2}, p.sent.size());
+  }
+
+  void testABindWithoutAReasonIsTold() {
+    Primary p;
+    p.start();
+    p.up(ms(1), BindResponse{});
+    CPPUNIT_ASSERT_EQUAL(std::string("The secondary refused the bind and gave no reason."), p.dropped.at(0));
+  }
+
+  void testABindAfterTheEndIsDropped() {
+    Primary p;
+    p.start();
+    p.up(ms(0), Primary::bind(0));
+    p.step(ms(10), primary::End{});
+    p.acknowledge(ms(20), p.sent.back().m0.message_number, 0, 0);
+    CPPUNIT_ASSERT(p.ended);
+    CPPUNIT_ASSERT(!p.core.link_up());
+    p.up(ms(30), Primary::bind(7, 2, 0, 0));
+    CPPUNIT_ASSERT(p.dropped.at(0).find("No session is active") != std::string::npos);
+    p.start();  // and a new session may begin
+    p.up(ms(40), Primary::bind(0));
+    CPPUNIT_ASSERT(p.core.link_up());
+  }
+
+  // The peer bound again before this side saw the old link go.
+  void testANewBindingTakesTheOldOnesPlace() {
+    Primary p;
+    p.start();
+    p.up(ms(0), Primary::bind(0));
+    p.number(ms(20), 1, true);
+    CPPUNIT_ASSERT(p.core.unacknowledged_bytes() > 0);
+    p.sent.clear();
+    p.up(ms(30), Primary::bind(7, 1, 0, 0));
+    CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, p.core.unacknowledged_bytes());
+    p.step(ms(40), primary::Tick{});
+    CPPUNIT_ASSERT((p.m1() == Sequences{1}) && (p.m2() == Sequences{1}));
+    CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, p.sent[0].m0.message_number);
+    CPPUNIT_ASSERT(p.dropped.empty());
+  }
+
+  void testWhatComesOfAGivenUpLinkIsIgnored() {
+    Primary p;
+    p.start();
+    p.up(ms(0), Primary::bind(0));
+    p.number(ms(20), 1, true);
+    p.step(ms(30), primary::LinkDown{});
+    p.acknowledge(ms(40), 2, 1, 1);
+    CPPUNIT_ASSERT(p.freed.empty());
+    CPPUNIT_ASSERT(p.dropped.empty());
+    CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, p.core.last_acknowledgement().message_number);
+  }
+
+  static Message from_secondary(ContentType content) {
+    Message message;
+    message.m0.session = kSession;
+    message.m0.origin_lu = kSecondaryLu;
+    message.m0.destination_lu = kPrimaryLu;
+    message.m0.epoch = 7;
+    message.m0.message_number = 1;
+    message.m0.content = content;
+    return message;
+  }
+
+  void testWhatOnlyAPrimarySendsDropsTheLink() {
+    for (const auto content : {ContentType::kTokenData, ContentType::kEstablish, ContentType::kTerminate}) {
+      Primary p;
+      p.start();
+      p.up(ms(0), Primary::bind(0));
+      p.step(ms(10), primary::MessageArrived{from_secondary(content)});
+      CPPUNIT_ASSERT(p.dropped.at(0).find("only acknowledgements and exceptions come from a secondary") != std::string::npos);
+      CPPUNIT_ASSERT(!p.core.link_up());
+    }
+  }
+
+  void testAnExceptionIsHandedOn() {
+    Primary p;
+    p.start();
+    p.up(ms(0), Primary::bind(0));
+    Message message = from_secondary(ContentType::kException);
+    message.exception = {static_cast<std::uint16_t>(ExceptionCode::kJournalFull), 3, "The journal is full."};
+    p.step(ms(10), primary::MessageArrived{message});
+    CPPUNIT_ASSERT_EQUAL(std::string("The journal is full."), p.exceptions.at(0).text);
+    CPPUNIT_ASSERT(p.core.link_up());
+  }
+
+  // An acknowledgement still on its way when the end was sent does not end the session.
+  void testTheEndNeedsItsOwnAcknowledgement() {
+    Primary p;
+    p.start();
+    p.up(ms(0), Primary::bind(0));
+    p.step(ms(10), primary::End{});
+    CPPUNIT_ASSERT(p.sent.back().m0.content == ContentType::kTerminate);
+    const std::size_t sent = p.sent.size();
+    CPPUNIT_ASSERT_EQUAL(PrimaryCore::kNever, p.core.next_wakeup());
+    p.step(ms(2000), primary::Tick{});
+    CPPUNIT_ASSERT_EQUAL(sent, p.sent.size());  // nothing follows the end
+    p.acknowledge(ms(2010), 1, 0, 0);
+    CPPUNIT_ASSERT(!p.ended);
+    p.acknowledge(ms(2020), 2, 0, 0);
+    CPPUNIT_ASSERT(p.ended);
+  }
+
+  void testMoreTokensThanAMessageHolds() {
+    Primary p;
+    p.start();
+    for (Sequence s = 1; s <= 300; ++s) p.number(ms(1), s, true, 2);  // 35 bytes each: 300 do not fit into 4,096
+    p.up(ms(2), Primary::bind(0));
+    p.step(ms(30), primary::Tick{});
+    Sequences expected;
+    for (Sequence s = 1; s <= 300; ++s) expected.push_back(s);
+    CPPUNIT_ASSERT(p.m1() == expected);
+    CPPUNIT_ASSERT(p.m2() == expected);
+    Sequence known = 0;
+    for (const Message& message : p.sent) {
+      CPPUNIT_ASSERT(kM0Bytes + message.m0.body_bytes <= 4096);
+      if (!message.m1.empty()) known = message.m1.back().sequence;
+      for (const M2Field& field : message.m2) CPPUNIT_ASSERT(field.token.sequence <= known);
+    }
+  }
+
+  void testAMessageWithTokensIsTheIdleOne() {
+    PrimarySettings settings = Primary::defaults();
+    settings.interval_ms = 400;
+    settings.idle_interval_ms = 100;
+    Primary p(settings);
+    p.start();
+    p.up(ms(0), Primary::bind(0));
+    p.number(ms(50), 1, true);
+    p.step(ms(200), primary::Tick{});
+    CPPUNIT_ASSERT_EQUAL(std::size_t{1}, p.sent.size());  // a token waits for its interval: no empty message overtakes it
+    p.step(ms(400), primary::Tick{});
+    CPPUNIT_ASSERT_EQUAL(std::size_t{2}, p.sent.size());  // and none goes with it
+    CPPUNIT_ASSERT((p.m1() == Sequences{1}));
+    p.step(ms(500), primary::Tick{});
+    CPPUNIT_ASSERT_EQUAL(std::size_t{3}, p.sent.size());
   }
 
   // 200,000 tokens wait for a link; steps cost the same as with none.
