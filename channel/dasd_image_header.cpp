@@ -93,8 +93,7 @@ Result<FilePart> add_volume_file(Geometry& volume, const DeviceHeader& header, s
   const std::uint64_t cylinder_bytes = std::uint64_t{file.heads} * file.track_bytes;
   const std::uint64_t track_space = file_bytes < kDeviceHeaderBytes ? 0 : file_bytes - kDeviceHeaderBytes;
   const std::uint64_t cylinders = track_space / cylinder_bytes;
-  if (cylinders == 0 || cylinders * cylinder_bytes != track_space || file_bytes < kDeviceHeaderBytes)
-    return failed<Out>(wrong_size(file, file_bytes, path));
+  if (cylinders == 0 || cylinders * cylinder_bytes != track_space) return failed<Out>(wrong_size(file, file_bytes, path));
   // Some single images carry their number of cylinders as the high cylinder; Hercules takes that as "the only file", and so do we.
   if (sequence == 1 && file.high_cylinder == cylinders) file.file_sequence = 0, file.high_cylinder = 0;
   if (file.file_sequence != sequence && !(file.file_sequence == 0 && sequence == 1))

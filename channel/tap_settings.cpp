@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "serializer/short_name.h"
+
 namespace afterimage {
 namespace {
 
@@ -13,15 +15,9 @@ std::string upper(std::string_view text) {
   return out;
 }
 
-bool is_name(std::string_view name) {
-  if (name.empty() || name.size() > 8 || (name[0] >= '0' && name[0] <= '9')) return false;
-  return std::all_of(name.begin(), name.end(),
-                     [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '@' || c == '#' || c == '$'; });
-}
-
 Status set_name(std::string& field, std::string_view keyword, std::string_view value) {
   const std::string name = upper(value);
-  if (!is_name(name)) {
+  if (!is_short_name(name)) {
     return Status::error("'" + std::string(value) + "' is not a " + std::string(keyword) +
                          " name; use 1 to 8 characters of A-Z, 0-9, @, #, $, not beginning with a digit");
   }

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "serializer/bytes.h"
+#include "serializer/check.h"
 #include "serializer/crc32c.h"
 #include "serializer/token.h"
 
@@ -18,7 +19,7 @@ enum class Step : std::uint8_t { kRecord, kEnd, kPastEnd };
 
 Step step_at(std::span<const std::uint8_t> track, std::uint32_t offset, std::uint32_t* next) {
   const std::uint64_t size = track.size();
-  if (std::uint64_t{offset} + kCountBytes > size) return Step::kPastEnd;
+  AI_CHECK(std::uint64_t{offset} + kCountBytes <= size);  // the track's size was judged, and a step leaves room for the end marker
   const std::uint8_t* count = track.data() + offset;
   if (std::equal(kEndOfTrack.begin(), kEndOfTrack.end(), count)) {
     *next = offset + kCountBytes;

@@ -10,10 +10,13 @@ using CheckHandler = void (*)(const char* expression, const char* file, int line
 void set_check_handler(CheckHandler handler);
 void check_failed(const char* expression, const char* file, int line);
 
+// The one place that decides: a check is no branch of the code it stands in, which its tests could never take.
+inline void check_that(bool holds, const char* expression, const char* file, int line) {
+  if (!holds) [[unlikely]]
+    check_failed(expression, file, line);
+}
+
 }  // namespace afterimage
 
 // Compound conditions are split into several checks, so that the message names the one that failed.
-#define AI_CHECK(expression)                                                        \
-  do {                                                                              \
-    if (!(expression)) ::afterimage::check_failed(#expression, __FILE__, __LINE__); \
-  } while (false)
+#define AI_CHECK(expression) ::afterimage::check_that(static_cast<bool>(expression), #expression, __FILE__, __LINE__)

@@ -17,7 +17,7 @@ struct Unit {
 std::optional<std::uint64_t> parse_with_unit(std::string_view text, const auto& units) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end == text.data()) return std::nullopt;
+  if (error != std::errc()) return std::nullopt;
   const std::string_view suffix(end, static_cast<std::size_t>(text.data() + text.size() - end));
   for (const Unit& unit : units)
     if (unit.suffix == suffix) return number > UINT64_MAX / unit.factor ? std::nullopt : std::optional(number * unit.factor);
@@ -57,7 +57,7 @@ std::string device_number_text(std::uint16_t number) {
 std::optional<std::uint64_t> parse_count(std::string_view text) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
 }
 

@@ -17,7 +17,7 @@ case $name in
   asan) flags=(-DAFTERIMAGE_CANARIES=ON -DAFTERIMAGE_SANITIZE=address,undefined) ;;
   tsan) flags=(-DAFTERIMAGE_SANITIZE=thread) ;;
   fuzz) flags=(-DAFTERIMAGE_FUZZ=ON -DAFTERIMAGE_SANITIZE=address -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++) ;;
-  coverage) flags=(-DAFTERIMAGE_COVERAGE=ON -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++) ;;
+  coverage) flags=(-DAFTERIMAGE_COVERAGE=ON -DCMAKE_BUILD_TYPE=Coverage -DCMAKE_CXX_FLAGS_COVERAGE=-O1 -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++) ;;
   *) echo "variant: unknown variant '$name'. Use proof, asan, tsan, fuzz or coverage." >&2; exit 8 ;;
 esac
 folder=$build/variant-$name

@@ -1,6 +1,7 @@
 // The failure monitor by table: each row is one look (milliseconds, last heard, link, watching) and what it must say.
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,8 @@ class FailureMonitorTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(testPrimaryHeardAgainAfterALoss);
   CPPUNIT_TEST(testNotWatchingForgets);
   CPPUNIT_TEST(testNeverHeardCountsFromTheFirstLook);
+  CPPUNIT_TEST(testALinkThatGoesAfterTheLossIsNotTold);
+  CPPUNIT_TEST(testNames);
   CPPUNIT_TEST(testSettingsBounds);
   CPPUNIT_TEST_SUITE_END();
 
@@ -161,6 +164,28 @@ class FailureMonitorTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(out.event == E::kPrimaryLost);
     CPPUNIT_ASSERT(out.action == LossAction::kRecover);
     CPPUNIT_ASSERT_EQUAL(std::uint64_t{2'000'000}, out.silence_us);
+  }
+
+  // The loss was told; that the connection goes too is no news.
+  void testALinkThatGoesAfterTheLossIsNotTold() {
+    run({{0, 0, kUp, kWatch, V::kHealthy, E::kNone},
+         {500, 0, kUp, kWatch, V::kHealthy, E::kNone},
+         {1000, 0, kUp, kWatch, V::kSilent, E::kNone},
+         {1500, 0, kUp, kWatch, V::kSilent, E::kNone},
+         {2000, 0, kUp, kWatch, V::kPrimaryLost, E::kPrimaryLost},
+         {2500, 0, kDown, kWatch, V::kPrimaryLost, E::kNone},
+         {3000, 3000, kUp, kWatch, V::kHealthy, E::kPrimaryBack},
+         {3500, 3000, kDown, kWatch, V::kLinkLost, E::kLinkLost}});
+  }
+
+  // The words of the configuration and of XQUERY, each its own.
+  void testNames() {
+    CPPUNIT_ASSERT_EQUAL(std::string("NONE"), std::string(action_name(LossAction::kNone)));
+    CPPUNIT_ASSERT_EQUAL(std::string("FREEZE"), std::string(action_name(LossAction::kFreeze)));
+    CPPUNIT_ASSERT_EQUAL(std::string("RECOVER"), std::string(action_name(LossAction::kRecover)));
+    std::set<std::string_view> names;
+    for (const V verdict : {V::kIdle, V::kHealthy, V::kLinkLost, V::kSilent, V::kPrimaryLost}) names.insert(verdict_name(verdict));
+    CPPUNIT_ASSERT_EQUAL(std::size_t{5}, names.size());
   }
 
   void testSettingsBounds() {

@@ -14,6 +14,7 @@ class VolumeAndDelayTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(testAVolumeThatMissesWritesIsNeverDuplex);
   CPPUNIT_TEST(testCounts);
   CPPUNIT_TEST(testDelayCauses);
+  CPPUNIT_TEST(testNamesOfDelayCauses);
   CPPUNIT_TEST_SUITE_END();
 
   static VolumeFacts duplexed(OperatorState session = OperatorState::kActive) {
@@ -84,7 +85,21 @@ class VolumeAndDelayTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(1u, counts.sus);
     CPPUNIT_ASSERT_EQUAL(1u, counts.seq);
     CPPUNIT_ASSERT_EQUAL(1u, counts.utl);
-    CPPUNIT_ASSERT_EQUAL(std::string("UTL"), std::string(volume_state_name(VolumeState::kUtl)));
+    std::string names;
+    for (const VolumeState state :
+         {VolumeState::kPnd, VolumeState::kCpy, VolumeState::kDup, VolumeState::kSus, VolumeState::kSeq, VolumeState::kUtl}) {
+      names += std::string(volume_state_name(state)) + " ";
+    }
+    CPPUNIT_ASSERT_EQUAL(std::string("PND CPY DUP SUS SEQ UTL "), names);
+  }
+
+  void testNamesOfDelayCauses() {
+    std::string names;
+    for (const DelayCause cause :
+         {DelayCause::kNone, DelayCause::kPrimary, DelayCause::kBuffers, DelayCause::kLink, DelayCause::kJournal, DelayCause::kSecondary}) {
+      names += std::string(delay_cause_name(cause)) + " ";
+    }
+    CPPUNIT_ASSERT_EQUAL(std::string("NONE PRIMARY BUFFERS LINK JOURNAL SECONDARY "), names);
   }
 
   void testDelayCauses() {

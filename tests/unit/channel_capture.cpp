@@ -4,6 +4,9 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <unistd.h>
 
+#include <utility>
+#include <vector>
+
 #include "serializer/registry.h"
 #include "serializer/slot_reader.h"
 
@@ -16,6 +19,10 @@ class CaptureTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(testWithoutRoomTracksAreKept);
   CPPUNIT_TEST(testMoreTracksThanCanBeKeptIsTold);
   CPPUNIT_TEST(testExtentOfTheFirstTrack);
+  CPPUNIT_TEST(testBytesOutsideAWriteAreNotTaken);
+  CPPUNIT_TEST(testWhatNoTrackHoldsLeavesTheTracks);
+  CPPUNIT_TEST(testANumberedSlotIsNotDropped);
+  CPPUNIT_TEST(testChangesOfManyTracksComeInParts);
   CPPUNIT_TEST_SUITE_END();
 
  public:
@@ -80,6 +87,9 @@ class CaptureTest : public CppUnit::TestFixture {
     capture.add(4, 100, 1, &byte);
     CPPUNIT_ASSERT(!capture.in_slot());
     CPPUNIT_ASSERT_EQUAL(std::size_t{2}, capture.tracks().size());
+    capture.add(5, 100, 1, &byte);
+    CPPUNIT_ASSERT_EQUAL(std::size_t{3}, capture.tracks().size());
+    CPPUNIT_ASSERT(!capture.in_slot());
     CPPUNIT_ASSERT(writer.finish(1000).outcome == NumberOutcome::kNotActive);
   }
 
@@ -118,6 +128,64 @@ class CaptureTest : public CppUnit::TestFixture {
     capture.drop();
     CPPUNIT_ASSERT(!capture.open());
     CPPUNIT_ASSERT(capture.empty());
+  }
+
+  void testBytesOutsideAWriteAreNotTaken() {
+    Capture capture;
+    const std::uint8_t byte = 9;
+    capture.add(3, 100, 1, &byte);
+    CPPUNIT_ASSERT(capture.empty());
+    capture.begin(begun(), nullptr);
+    capture.add(3, 100, 0, &byte);
+    CPPUNIT_ASSERT(capture.empty());
+    capture.add(3, 100, 1, &byte);
+    capture.close();
+    capture.add(4, 100, 1, &byte);
+    CPPUNIT_ASSERT_EQUAL(std::size_t{1}, capture.tracks().size());
+  }
+
+  // Offsets and lengths that do not fit into a token's range must not be cut to ones that do.
+  void testWhatNoTrackHoldsLeavesTheTracks() {
+    const std::vector<std::uint8_t> bytes(kMaxTrackBytes + 2, 9);
+    const std::pair<std::uint32_t, std::uint32_t> wrong[] = {{0x10000, 1}, {0, 0x10001}, {kMaxTrackBytes, 1}};
+    for (const auto& [offset, length] : wrong) {
+      SlotWriter writer(*storage_, 0);
+      Capture capture;
+      CPPUNIT_ASSERT(writer.prepare() == SlotRoom::kReady);
+      capture.begin(begun(), &writer);
+      capture.add(6, offset, length, bytes.data());
+      CPPUNIT_ASSERT(!capture.in_slot());
+      CPPUNIT_ASSERT_EQUAL(6u, capture.tracks()[0]);
+      CPPUNIT_ASSERT(writer.finish(1000).outcome == NumberOutcome::kNotActive);
+    }
+  }
+
+  void testANumberedSlotIsNotDropped() {
+    SlotWriter writer(*storage_, 0);
+    Capture capture;
+    CPPUNIT_ASSERT(writer.prepare() == SlotRoom::kReady);
+    capture.begin(begun(), &writer);
+    const std::uint8_t byte = 9;
+    capture.add(3, 100, 1, &byte);
+    CPPUNIT_ASSERT(writer.finish(1000).outcome == NumberOutcome::kNumbered);
+    capture.close();
+    CPPUNIT_ASSERT(writer.prepare() == SlotRoom::kReady);
+    writer.begin(begun());
+    CPPUNIT_ASSERT(writer.add(4, 100, &byte, 1));
+    capture.drop();  // of the write before: the one begun since is not its to abandon
+    CPPUNIT_ASSERT_EQUAL(Sequence{2}, writer.finish(1001).sequence);
+  }
+
+  void testChangesOfManyTracksComeInParts() {
+    Capture capture;
+    capture.begin(begun(), nullptr);
+    const std::uint8_t byte = 9;
+    for (std::uint32_t track = 0; track < kMaxRanges + 3; ++track) capture.add(track, 10, 1, &byte);
+    CPPUNIT_ASSERT_EQUAL(kMaxRanges, unsigned{capture.change(0).range_count});
+    const Token rest = capture.change(kMaxRanges);
+    CPPUNIT_ASSERT_EQUAL(3, int{rest.range_count});
+    CPPUNIT_ASSERT_EQUAL(kMaxRanges + 2, rest.ranges[2].track);
+    CPPUNIT_ASSERT(token_is_well_formed(rest));
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(CaptureTest);

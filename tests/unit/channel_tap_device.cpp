@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "channel/tap.h"
+#include "channel/tap_device.h"
 #include "channel/tap_hold.h"
 #include "channel/tap_module.h"
 #include "serializer/bytes.h"
@@ -87,6 +88,7 @@ std::vector<std::uint8_t> empty_track(std::uint32_t track, std::uint8_t fill) {
 class TapDeviceTest : public CppUnit::TestFixture {
   CPPUNIT_TEST_SUITE(TapDeviceTest);
   CPPUNIT_TEST(testA5_OneWriteIsOneToken);
+  CPPUNIT_TEST(testAnEntryIsFoundOnlyWhileTheVolumeIsOpen);
   CPPUNIT_TEST(testNothingWrittenMakesNoToken);
   CPPUNIT_TEST(testWhatTheSlotCannotHoldGoesAsWholeTracks);
   CPPUNIT_TEST(testFrozenCpuThreadIsToldToDriveAgain);
@@ -229,6 +231,16 @@ class TapDeviceTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(!all[0].flushed);
     tap_flushed(device_);
     CPPUNIT_ASSERT(tokens()[1].flushed);
+  }
+
+  // Displays of any thread look the entry up while the volume comes and goes.
+  void testAnEntryIsFoundOnlyWhileTheVolumeIsOpen() {
+    CPPUNIT_ASSERT(bound_entry(*device_) == nullptr);
+    open();
+    CPPUNIT_ASSERT(bound_entry(*device_) != nullptr);
+    CPPUNIT_ASSERT_EQUAL(std::uint16_t{0x0A80}, bound_entry(*device_)->device_number);
+    close();
+    CPPUNIT_ASSERT(bound_entry(*device_) == nullptr);
   }
 
   void testNothingWrittenMakesNoToken() {

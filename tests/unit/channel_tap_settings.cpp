@@ -23,11 +23,17 @@ class TapSettingsTest : public CppUnit::TestFixture {
   }
 
   void testWrongStatementsSayWhatToWrite() {
+    const std::string too_long(201, 'a');
     const std::vector<std::vector<std::string_view>> wrong{{},
                                                            {"PLEX", "A"},
                                                            {"PLEX", "A", "SYSTEM"},
                                                            {"PLEX", "TOOLONGNAME", "SYSTEM", "A"},
                                                            {"PLEX", "1A", "SYSTEM", "A"},
+                                                           {"PLEX", "", "SYSTEM", "A"},
+                                                           {"PLEX", "A:B", "SYSTEM", "A"},
+                                                           {"PLEX", "A", "SYSTEM", "B", "STORAGE", ""},
+                                                           {"PLEX", "A", "SYSTEM", "B", "STORAGE", too_long},
+                                                           {"STORAGE", "a", "SYSTEM", "B"},
                                                            {"PLEX", "A", "SYSTEM", "B-C"},
                                                            {"PLEX", "A", "SYSTEM", "B", "COLOUR", "RED"},
                                                            {"PLEX", "A", "SYSTEM", "B", "STORAGE", "a/b"}};
@@ -48,6 +54,15 @@ class TapSettingsTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(both.good());
     CPPUNIT_ASSERT((both.value == TapSettings{"PLEXA", "SYSB", "name"}));
     CPPUNIT_ASSERT(!tap_settings_from("not a name", "sysb", nullptr).good());
+    CPPUNIT_ASSERT(!tap_settings_from("plexa", "9", nullptr).good());
+    CPPUNIT_ASSERT(!tap_settings_from("plexa", "sysb", "a/b").good());
+    const auto empty = tap_settings_from("", nullptr, "");
+    CPPUNIT_ASSERT(empty.good());
+    CPPUNIT_ASSERT((empty.value == TapSettings{}));
+    CPPUNIT_ASSERT(!(empty.value == both.value));
+    const auto plex_only = tap_settings_from("@plex#1", nullptr, nullptr);
+    CPPUNIT_ASSERT((plex_only.value == TapSettings{"@PLEX#1", "", ""}));
+    CPPUNIT_ASSERT(!plex_only.value.complete());
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(TapSettingsTest);

@@ -54,6 +54,7 @@ class ChannelTrack : public CppUnit::TestFixture {
   CPPUNIT_TEST(testDigestIsTheDocumentedOne);
   CPPUNIT_TEST(testDigestSeesEverySingleByteChange);
   CPPUNIT_TEST(testDifferenceNamesTheFirstOne);
+  CPPUNIT_TEST(testTracksWithoutEndMarkerAreComparedAsBytes);
   CPPUNIT_TEST_SUITE_END();
 
  public:
@@ -182,6 +183,22 @@ class ChannelTrack : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string("home address differs"), track_difference(left, make_track(base, 1024, 8)));
     CPPUNIT_ASSERT_EQUAL(std::string("the second track has no end-of-track marker, and they differ at byte 2"),
                          track_difference(left, Bytes(1024, 0)));
+    CPPUNIT_ASSERT_EQUAL(std::string("the first track has no end-of-track marker, and they differ at byte 2"),
+                         track_difference(Bytes(1024, 0), left));
+  }
+
+  // Two tracks that cannot be read as records are compared as bytes, all of them.
+  void testTracksWithoutEndMarkerAreComparedAsBytes() {
+    const Bytes torn(1024, 0);
+    Bytes other = torn;
+    CPPUNIT_ASSERT_EQUAL(std::string(), track_difference(torn, other));
+    other[1000] = 1;
+    CPPUNIT_ASSERT_EQUAL(std::string("neither track has an end-of-track marker, and they differ at byte 1000"),
+                         track_difference(torn, other));
+    other = torn;
+    other.resize(900);
+    CPPUNIT_ASSERT_EQUAL(std::string("neither track has an end-of-track marker, and they differ at byte 900"),
+                         track_difference(torn, other));
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(ChannelTrack);

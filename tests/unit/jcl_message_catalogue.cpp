@@ -79,6 +79,7 @@ class MessageCatalogueTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(!format_message("DSMM000I", {}).good());
     CPPUNIT_ASSERT(find_message("DSMM000I") == nullptr);
     CPPUNIT_ASSERT(find_message("") == nullptr);
+    CPPUNIT_ASSERT(find_message("ZZZZ999Z") == nullptr);  // behind the last
     const std::string line = message("DSMM104I", {"DALLAS"});
     CPPUNIT_ASSERT_EQUAL(std::string("DSMO999S MESSAGE DSMM104I CANNOT BE FORMATTED: (DALLAS)"), line);
   }

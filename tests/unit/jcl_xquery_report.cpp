@@ -91,6 +91,9 @@ class XqueryReportTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(testRecover);
   CPPUNIT_TEST(testMaster);
   CPPUNIT_TEST(testWhatIsNotKnownIsNotGuessed);
+  CPPUNIT_TEST(testAVolumeThatIsBeingCopiedShowsHowFar);
+  CPPUNIT_TEST(testStatusSaysOnlyWhatIsKnown);
+  CPPUNIT_TEST(testWhatIsWiderThanItsColumnIsNotCut);
   CPPUNIT_TEST(testMultiLineAnswer);
   CPPUNIT_TEST_SUITE_END();
 
@@ -124,6 +127,11 @@ class XqueryReportTest : public CppUnit::TestFixture {
     const auto lines = ask(primary(), "XQUERY DALLAS VOLUME(SEC002,NOSUCH)", 4);
     CPPUNIT_ASSERT(lines.at(5).starts_with("DSMO212I PRIM02"));
     CPPUNIT_ASSERT_EQUAL(std::string("DSMO215W VOLUME(NOSUCH) IS NOT IN SESSION(DALLAS)"), lines.at(6));
+    const auto by_primary = ask(primary(), "XQUERY DALLAS VOLUME(PRIM01)");
+    CPPUNIT_ASSERT(by_primary.at(5).starts_with("DSMO212I PRIM01"));
+    CPPUNIT_ASSERT(by_primary.at(6).starts_with("DSMO238I"));  // the other one is not listed
+    const auto in_status = ask(primary(), "XQUERY DALLAS STATUS VOLUME(PRIM02)");
+    CPPUNIT_ASSERT(in_status.at(10).starts_with("DSMO212I PRIM02"));
   }
 
   void testStatus() {
@@ -208,6 +216,37 @@ class XqueryReportTest : public CppUnit::TestFixture {
     facts.consistency_time = 0;
     CPPUNIT_ASSERT_EQUAL(std::string("DSMO202I XQUERY SUMMARY REPORT - 456"), ask(facts, "XQUERY").at(1));
     CPPUNIT_ASSERT_EQUAL(std::string("DSMO231I DATA CONSISTENT(UNKNOWN) DELAY(UNKNOWN)"), ask(facts, "XQUERY").at(4));
+  }
+
+  void testAVolumeThatIsBeingCopiedShowsHowFar() {
+    SessionFacts facts = primary();
+    facts.volumes[1].state = VolumeState::kCpy;
+    facts.volumes[1].sync_percent = 37;
+    const auto lines = ask(facts, "XQUERY DALLAS VOLUME(PRIM02)");
+    CPPUNIT_ASSERT_EQUAL(std::string("DSMO212I PRIM02 SEC002 SESSION     37 CPY --- --- UNKNOWN"), lines.at(5));
+  }
+
+  // A link that is down for no known reason, and a secondary that has only heard of tokens.
+  void testStatusSaysOnlyWhatIsKnown() {
+    SessionFacts facts = primary();
+    facts.link.up = false;
+    facts.link.reason.clear();
+    facts.sequences = {};
+    facts.sequences.point_b = 4700;
+    const auto lines = ask(facts, "XQUERY DALLAS STATUS");
+    CPPUNIT_ASSERT(lines.at(3).starts_with("DSMO220I LINK(DOWN)"));
+    CPPUNIT_ASSERT(lines.at(4).starts_with("DSMO223I"));
+    CPPUNIT_ASSERT_EQUAL(std::string("DSMO224I POINT A(UNKNOWN) POINT B(4700) PENDING(UNKNOWN) BYTES(UNKNOWN)"), lines.at(5));
+  }
+
+  // Wider than its column is shown whole: a cut volser would be another volume's.
+  void testWhatIsWiderThanItsColumnIsNotCut() {
+    SessionFacts facts = primary();
+    facts.volumes[0].error_level = "CONSISTENCY";
+    facts.volumes[0].sync_percent = 12345678;
+    facts.volumes[0].command = "XSUSPEND";
+    const auto lines = ask(facts, "XQUERY DALLAS VOLUME(PRIM01)");
+    CPPUNIT_ASSERT_EQUAL(std::string("DSMO212I PRIM01 SEC001 CONSISTENCY 12345678 DUP XSUSPEND --- 2026.326 19:41:27.998450"), lines.at(5));
   }
 
   void testMultiLineAnswer() { expect({"DSMO300I COMMANDS", "A", "B", "DSMO299I END"}, multi_line_answer("COMMANDS", {"A", "B"})); }

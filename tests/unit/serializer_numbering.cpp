@@ -3,6 +3,8 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include "serializer/check.h"
+#include "serializer/chunk_pool.h"
+#include "serializer/consistency_clock.h"
 #include "serializer/pair_word.h"
 #include "serializer/slot_ref.h"
 #include "serializer_storage_fixture.h"
@@ -32,6 +34,10 @@ class Numbering : public CppUnit::TestFixture {
   CPPUNIT_TEST(testVoidAndFree);
   CPPUNIT_TEST(testTrackMap);
   CPPUNIT_TEST(testBadSlotFailsACheck);
+  CPPUNIT_TEST(testDamagedControlWordIsNotFollowed);
+  CPPUNIT_TEST(testNothingIsRecordedForAVolumeOutsideTheSession);
+  CPPUNIT_TEST(testA10_TimeMovesWhileFrozenAndOnlyInASession);
+  CPPUNIT_TEST(testChunksAreFoundBehindOneAnother);
   CPPUNIT_TEST_SUITE_END();
 
   static SlotRef place(TestPlex& plex, std::uint32_t chunk, std::uint32_t offset) {
@@ -276,6 +282,8 @@ class Numbering : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::uint64_t{16383}, map.next(10000));
     CPPUNIT_ASSERT_EQUAL(map.tracks(), map.next(16384));
     map.clear(63);
+    map.clear(16384);  // of no track of the map
+    CPPUNIT_ASSERT_EQUAL(std::uint64_t{4}, map.count());
     CPPUNIT_ASSERT(!map.test(63) && map.test(64));
     CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, TrackMap::changed(*plex, 0).count());
     CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, TrackMap::unhardened(*plex, 1).count());
@@ -293,6 +301,66 @@ class Numbering : public CppUnit::TestFixture {
     set_check_handler(nullptr);
     CPPUNIT_ASSERT_EQUAL(3u, failed_checks);
     CPPUNIT_ASSERT_EQUAL(Sequence{0}, control_view(*plex).sequence);
+  }
+
+  // A stray store of another program: the device named last does not exist.
+  void testDamagedControlWordIsNotFollowed() {
+    TestPlex plex(1, 1, small_shape(8));
+    PairWord damaged = pair_load(plex->control().word);
+    damaged.low += 1u << 16;  // as if one token more were numbered
+    damaged.high |= 0xFFF;
+    plex->control().word = damaged;
+    failed_checks = 0;
+    set_check_handler([](const char*, const char*, int) { ++failed_checks; });
+    help_last(*plex, control_view(*plex));
+    set_check_handler(nullptr);
+    CPPUNIT_ASSERT_EQUAL(1u, failed_checks);
+    CPPUNIT_ASSERT_EQUAL(Sequence{0}, entry_view(*plex, 1).sequence);
+  }
+
+  void testNothingIsRecordedForAVolumeOutsideTheSession() {
+    TestPlex plex(1, 2, small_shape(8));
+    plex->device(1).duplex = 0;
+    Token token;
+    token.range_count = 1;
+    token.ranges[0] = {3, 0, 1};
+    CPPUNIT_ASSERT(record_change(*plex, 1, token));
+    suspend_session(*plex, SuspendReason::kOperator);
+    CPPUNIT_ASSERT(record_change(*plex, 1, token));
+    CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, TrackMap::changed(*plex, 1).count());
+    CPPUNIT_ASSERT(record_change(*plex, 0, token));
+    CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, TrackMap::changed(*plex, 0).count());
+  }
+
+  // A frozen session numbers nothing, so what is held at the secondary becomes consistent up to now; a suspended one promises nothing.
+  void testA10_TimeMovesWhileFrozenAndOnlyInASession() {
+    TestPlex plex(1, 1, small_shape(8));
+    const Sequence last = number_slot(*plex, 0, place(plex, 0, 0), 10).sequence;
+    change_session_state(*plex, SessionState::kActive, SessionState::kFrozen);
+    CPPUNIT_ASSERT_EQUAL(last, advance_clock(*plex, tod_from_us(5000)));
+    CPPUNIT_ASSERT_EQUAL(std::uint64_t{5000}, control_view(*plex).tod_us);
+    CPPUNIT_ASSERT_EQUAL(last, advance_clock(*plex, tod_from_us(100)));  // a clock set back moves nothing back
+    CPPUNIT_ASSERT_EQUAL(std::uint64_t{5000}, control_view(*plex).tod_us);
+    change_session_state(*plex, SessionState::kFrozen, SessionState::kSuspended);
+    const std::uint64_t at_us = control_view(*plex).tod_us;
+    CPPUNIT_ASSERT_EQUAL(last, advance_clock(*plex, tod_from_us(90000)));
+    CPPUNIT_ASSERT_EQUAL(at_us, control_view(*plex).tod_us);
+  }
+
+  void testChunksAreFoundBehindOneAnother() {
+    TestPlex plex(1, 2, small_shape(8, 4));
+    CPPUNIT_ASSERT(take_chunk(*plex, 0, 0));
+    CPPUNIT_ASSERT(take_chunk(*plex, 0, 2));
+    CPPUNIT_ASSERT_EQUAL(1u, find_chunk(*plex, false, kNoChunk));
+    CPPUNIT_ASSERT_EQUAL(3u, find_chunk(*plex, false, 1));
+    CPPUNIT_ASSERT_EQUAL(kNoChunk, find_chunk(*plex, false, 3));
+    CPPUNIT_ASSERT(!take_chunk(*plex, 1, 2));  // in use
+    lend_back_chunk(*plex, 0, 2, 7);
+    CPPUNIT_ASSERT(!take_chunk(*plex, 1, 2));  // idle, and its last token not yet acknowledged
+    CPPUNIT_ASSERT_EQUAL(3u, find_chunk(*plex, true, 1));
+    plex->control().freed_through = 7;
+    CPPUNIT_ASSERT_EQUAL(2u, find_chunk(*plex, true, 1));
+    CPPUNIT_ASSERT(take_chunk(*plex, 1, 2));
   }
 };
 

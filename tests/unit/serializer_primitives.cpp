@@ -11,6 +11,7 @@
 #include "serializer/crc32c.h"
 #include "serializer/crc32c_table.h"
 #include "serializer/limits.h"
+#include "serializer/short_name.h"
 
 namespace afterimage {
 namespace {
@@ -27,6 +28,7 @@ class Primitives : public CppUnit::TestFixture {
   CPPUNIT_TEST(testCrcInstructionEqualsTable);
   CPPUNIT_TEST(testCrcContinues);
   CPPUNIT_TEST(testA2_TokenBounds);
+  CPPUNIT_TEST(testShortNames);
   CPPUNIT_TEST(testBytesAreBigEndian);
   CPPUNIT_TEST(testCheckCallsItsHandler);
   CPPUNIT_TEST(testClocks);
@@ -60,10 +62,35 @@ class Primitives : public CppUnit::TestFixture {
   }
 
   void testTodRefusals() {
-    for (const char* text : {"", "2026", "2026.326", "2026.326 19:41", "2026.326 19:41:20.", "2026.326 19:41:20.1234567",
-                             "2026.326 19:41:20.12x", "2026.326 19:41:20 ", "2026.000 00:00:00", "2026.366 00:00:00", "1900.366 00:00:00",
-                             "1899.001 00:00:00", "2043.001 00:00:00", "2042.260 23:53:47.370496", "2026.326 24:00:00", "2026.326 00:60:00",
-                             "2026.326 00:00:60", "2026-326 00:00:00", "-026.326 00:00:00"}) {
+    for (const char* text : {"",
+                             "2026",
+                             "2026.326",
+                             "2026.326 19:41",
+                             "2026.326 19:41:20.",
+                             "2026.326 19:41:20.1234567",
+                             "2026.326 19:41:20.12x",
+                             "2026.326 19:41:20 ",
+                             "2026.000 00:00:00",
+                             "2026.366 00:00:00",
+                             "1900.366 00:00:00",
+                             "1899.001 00:00:00",
+                             "2043.001 00:00:00",
+                             "2042.260 23:53:47.370496",
+                             "2026.326 24:00:00",
+                             "2026.326 00:60:00",
+                             "2026.326 00:00:60",
+                             "2026-326 00:00:00",
+                             "-026.326 00:00:00",
+                             "2026.32x 00:00:00",
+                             "2026.326 1x:00:00",
+                             "2026.326 10-00:00",
+                             "2026.326 10:0x:00",
+                             "2026.326 10:00:0x",
+                             "0000.001 00:00:00",
+                             "0000.000 01:00:00",
+                             "0000.000 00:01:00",
+                             "0000.000 00:00:01",
+                             "0000.000 00:00:00.1"}) {
       const auto tod = tod_parse(text);
       CPPUNIT_ASSERT_MESSAGE(text, !tod.good());
       CPPUNIT_ASSERT(tod.status.text().find("yyyy.ddd") != std::string::npos);
@@ -148,6 +175,12 @@ class Primitives : public CppUnit::TestFixture {
     largest.ranges[2].length = 3;
     largest.data_length += 1;
     CPPUNIT_ASSERT(!token_is_well_formed(largest));
+  }
+
+  void testShortNames() {
+    for (const char* name : {"A", "PLEX1", "@SYS", "#1", "$ABCDEF9", "A0@#$ZZZ"}) CPPUNIT_ASSERT_MESSAGE(name, is_short_name(name));
+    for (const char* name : {"", "PLEXNAME9", "1PLEX", "plex", "A B", "A:B", "A-B", "A[", "\xC4"})
+      CPPUNIT_ASSERT_MESSAGE(name, !is_short_name(name));
   }
 
   void testBytesAreBigEndian() {

@@ -34,6 +34,7 @@ class Slots : public CppUnit::TestFixture {
   CPPUNIT_TEST(testSuspendedBetweenPrepareAndFinish);
   CPPUNIT_TEST(testInterruptedTokenIsHanded);
   CPPUNIT_TEST(testInterruptedTokenNobodyAsksForIsMarked);
+  CPPUNIT_TEST(testInterruptedVerificationMarksNothing);
   CPPUNIT_TEST(testFlushedAndVoid);
   CPPUNIT_TEST(testDamagedSlotsAreNamed);
   CPPUNIT_TEST(testNotHeld);
@@ -383,6 +384,20 @@ class Slots : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(Sequence{1}, write(writer, 0, 1).sequence);
     CPPUNIT_ASSERT(TrackMap::unhardened(*plex, 0).test(5));
     CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, TrackMap::unhardened(*plex, 0).count());
+  }
+
+  // It changed nothing, so there is nothing to mend.
+  void testInterruptedVerificationMarksNothing() {
+    TestPlex plex(1, 1, small_shape(8));
+    SlotWriter writer(*plex, 0);
+    CPPUNIT_ASSERT(writer.prepare() == SlotRoom::kReady);
+    Token verification;
+    verification.kind = TokenKind::kVerify;
+    writer.begin(verification);
+    CPPUNIT_ASSERT(writer.add(5, 0, "digest", 6));
+    CPPUNIT_ASSERT_EQUAL(Sequence{1}, write(writer, 0, 1).sequence);
+    CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, TrackMap::unhardened(*plex, 0).count());
+    CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, TrackMap::changed(*plex, 0).count());
   }
 
   void testFlushedAndVoid() {

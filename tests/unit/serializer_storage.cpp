@@ -71,6 +71,8 @@ class Storage : public CppUnit::TestFixture {
   CPPUNIT_TEST(testEveryHeaderFieldIsJudged);
   CPPUNIT_TEST(testHeaderScribbledLaterChangesNothing);
   CPPUNIT_TEST(testShapesOutOfBounds);
+  CPPUNIT_TEST(testShapesAtTheirBounds);
+  CPPUNIT_TEST(testTooFewEntriesForTheDevicesAreRefused);
   CPPUNIT_TEST(testNoRoomIsASentence);
   CPPUNIT_TEST(testManyCreatorsAtOnce);
   CPPUNIT_TEST(testKilledCreators);
@@ -232,11 +234,37 @@ class Storage : public CppUnit::TestFixture {
     };
     refuse([](StorageShape& s) { s.chunk_bytes = 4096; }, "Chunk size 4096");
     refuse([](StorageShape& s) { s.chunk_bytes = kMinChunkBytes + 1; }, "Chunk size");
+    refuse([](StorageShape& s) { s.chunk_bytes = 2 * kChunkBytesLimit; }, "Chunk size");
     refuse([](StorageShape& s) { s.ring_bytes = kMinChunkBytes; }, "Ring size");
     refuse([](StorageShape& s) { s.ring_bytes = kMaxRingBytes + 1; }, "Ring size");
     refuse([](StorageShape& s) { s.max_tracks = kMaxTracks + 1; }, "tracks");
     refuse([](StorageShape& s) { s.devices = kMaxDevices + 1; }, "devices");
     refuse([](StorageShape& s) { s.sequence_entries = 1ULL << 40; }, "sequence entries");
+  }
+
+  void testShapesAtTheirBounds() {
+    StorageShape largest = small_shape(0);
+    largest.chunk_bytes = 3u << 20;  // does not divide the ring: the last, unfinished chunk is left out
+    largest.ring_bytes = kMaxRingBytes;
+    largest.max_tracks = 0;
+    const auto geometry = geometry_for(largest);
+    CPPUNIT_ASSERT_MESSAGE(geometry.status.text(), geometry.good());
+    CPPUNIT_ASSERT_EQUAL(static_cast<std::uint32_t>(kMaxRingBytes / (3u << 20)), geometry.value.chunk_count);
+    CPPUNIT_ASSERT(std::uint64_t{geometry.value.chunk_count} * geometry.value.chunk_bytes <= kMaxRingBytes);
+    CPPUNIT_ASSERT_EQUAL(kMaxDevices, geometry.value.device_count);
+    CPPUNIT_ASSERT(geometry.value.map_bytes * 8 >= kMaxTracks / 8);
+  }
+
+  void testTooFewEntriesForTheDevicesAreRefused() {
+    StorageHeader header{};
+    std::memcpy(header.magic, kStorageMagic, sizeof header.magic);
+    auto geometry = geometry_for(small_shape(kMaxDevices));
+    CPPUNIT_ASSERT(geometry.good());
+    geometry.value.sequence_entries = kMinSequenceEntries;
+    fill_header(geometry.value, header);
+    const auto judged = geometry_of(header, geometry.value.total_bytes, "X");
+    CPPUNIT_ASSERT(!judged.good());
+    CPPUNIT_ASSERT(judged.status.text().find("the number of sequence entries") != std::string::npos);
   }
 
   // A file size limit stands for a full /dev/shm: the pages are refused at creation, with a sentence, and nothing is left behind.

@@ -73,6 +73,8 @@ class BindTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(testFieldsAreNamedWhenRefused);
   CPPUNIT_TEST(testAnotherVersionIsRefusedByName);
   CPPUNIT_TEST(testReasonIsMadeSafe);
+  CPPUNIT_TEST(testVersionIsMadeSafe);
+  CPPUNIT_TEST(testALongerRequestIsRefused);
   CPPUNIT_TEST_SUITE_END();
 
  public:
@@ -140,13 +142,21 @@ class BindTest : public CppUnit::TestFixture {
     assert_names(decode_bind_request(changed(request(), 16, {'.'})).status, "origin LU");
     assert_names(decode_bind_request(changed(request(), 33, {'.'})).status, "destination LU");
     assert_names(decode_bind_request(changed(request(), 34, {' '})).status, "blank inside");
+    assert_names(decode_bind_request(changed(request(), 9, {' '})).status, "blank inside");
+    assert_names(decode_bind_request(changed(request(), 17, {' '})).status, "blank inside");
     assert_names(decode_bind_request(changed(request(), 50, {7})).status, "product version");
+    assert_names(decode_bind_request(changed(request(), 50, {' '})).status, "product version");
+    assert_names(decode_bind_request(changed(request(), 50, {0xC3})).status, "product version");
     assert_names(decode_bind_request(changed(request(), 66, {1})).status, "reserved");
     assert_names(decode_bind_request(changed(request(), 68, {1})).status, "message size");
     assert_names(decode_bind_request(changed(request(), 95, {0})).status, "next message number");
     assert_names(decode_bind_request(changed(request(), 96, {1})).status, "freed");
     assert_names(decode_bind_response(changed(response(), 8, {2})).status, "accepted");
     assert_names(decode_bind_response(changed(response(), 9, {1})).status, "reserved");
+    assert_names(decode_bind_response(changed(response(), 10, {1})).status, "reserved");
+    assert_names(decode_bind_response(changed(response(), 11, {1})).status, "reserved");
+    assert_names(decode_bind_response(changed(response(), 15, {1})).status, "reserved");
+    assert_names(decode_bind_response(changed(response(), 16, {7})).status, "product version");
     assert_names(decode_bind_response(changed(response(), 13, {1})).status, "reason");
     assert_names(decode_bind_response(changed(response(), 12, {0xFF, 0xFF})).status, "reason");
     assert_names(decode_bind_response(changed(response(), 71, {0xFF})).status, "complete run");
@@ -166,6 +176,26 @@ class BindTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT_EQUAL(std::string(kMaxSentenceBytes, 'y'), decode_bind_response(encode(bind)).value.reason);
     bind.reason = "a\nb";
     CPPUNIT_ASSERT_EQUAL(std::string("a?b"), decode_bind_response(encode(bind)).value.reason);
+  }
+
+  // A build may carry any version text; what is sent is what the other side can show, and takes.
+  void testVersionIsMadeSafe() {
+    BindRequest bind = request();
+    bind.product_version = "1.0\t\xC3\xA4 beta";
+    const auto decoded = decode_bind_request(encode(bind));
+    CPPUNIT_ASSERT_MESSAGE(decoded.status.text(), decoded.good());
+    CPPUNIT_ASSERT_EQUAL(std::string("1.0??? beta"), decoded.value.product_version);
+    bind.product_version.clear();
+    CPPUNIT_ASSERT_EQUAL(std::string(), decode_bind_request(encode(bind)).value.product_version);
+  }
+
+  // Of a release that says more: its length and CRC are right, and what it says is not known here.
+  void testALongerRequestIsRefused() {
+    Bytes bytes = encode(request());
+    bytes.insert(bytes.end() - 4, 8, 0);
+    put_u16(bytes.data() + 6, static_cast<std::uint16_t>(bytes.size()));
+    reseal_bind(bytes);
+    assert_names(decode_bind_request(bytes).status, "bytes follow the last field");
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(BindTest);

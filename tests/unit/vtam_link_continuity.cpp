@@ -14,6 +14,7 @@ class ContinuityTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(testA10_OtherEpochSessionOrLuIsDetected);
   CPPUNIT_TEST(testA10_EveryDisturbanceOfARandomStreamIsDetected);
   CPPUNIT_TEST(testA10_LastNumberOfAll);
+  CPPUNIT_TEST(testTheNextMessageIsDescribedToo);
   CPPUNIT_TEST_SUITE_END();
 
   ContinuityChecker checker{"DALLAS", "SITEA.DSMLU", "SITEB.DSMLU", 2, 40};
@@ -98,6 +99,11 @@ class ContinuityTest : public CppUnit::TestFixture {
         if (accepted) ++expected;
       }
     }
+  }
+
+  void testTheNextMessageIsDescribedToo() {
+    CPPUNIT_ASSERT_EQUAL(std::string("Message 41 of session DALLAS is the next one."),
+                         checker.describe(ContinuityVerdict::kNext, numbered(41)));
   }
 
   void testA10_LastNumberOfAll() {

@@ -393,6 +393,10 @@ class MessageTest : public CppUnit::TestFixture {
     assert_refused(changed(establish(), table + 6, {'?'}), "secondary volser");
     assert_refused(changed(establish(), table + 28, {'1'}), "system name");
     assert_refused(changed(establish(), table + 16, {0, 0, 0, 0}), "cylinders");
+    assert_refused(changed(establish(), table + 20, {0, 0, 0, 0}), "cylinders or heads");
+    assert_refused(changed(establish(), table + 24, {0, 0, 0, 0}), "track length");
+    assert_refused(changed(establish(), table + 7, {' '}), "blank inside");
+    assert_refused(changed(establish(), table + 29, {' ', 'A'}), "blank inside");
     assert_refused(changed(establish(), table + 16, {0xFF}), "tracks");
     assert_refused(changed(establish(), table + 24, {1}), "track length");
     assert_refused(changed(acknowledge(), kM0Bytes + 15, {0xFF}), "complete through");
@@ -403,6 +407,14 @@ class MessageTest : public CppUnit::TestFixture {
     assert_refused(changed(exception(), kM0Bytes + 4, {1}), "sequence number");
     assert_refused(changed(exception(), kM0Bytes + 12, {27}), "control characters");
     assert_refused(changed(terminate(), kM0Bytes, {1}), "last sequence");
+    Bytes long_text = encoded(exception());
+    const std::size_t text_bytes = kMaxSentenceBytes + 1;
+    long_text.resize(kM0Bytes + 12);
+    long_text.insert(long_text.end(), text_bytes, 'x');
+    put_u16(long_text.data() + kM0Bytes + 2, static_cast<std::uint16_t>(text_bytes));
+    put_u32(long_text.data() + 60, static_cast<std::uint32_t>(12 + text_bytes));
+    reseal(long_text);
+    assert_refused(long_text, "too long");
   }
 
   void testEncoderRefusesWhatTheDecoderWould() {
@@ -412,6 +424,12 @@ class MessageTest : public CppUnit::TestFixture {
     message = token_data();
     message.m2[1].data = kData;
     assert_not_encoded(message, "needs 0");
+    message = token_data();
+    message.m2[0].flags = 2;
+    assert_not_encoded(message, "unknown flags");
+    message = token_data();
+    message.m2[0].token.volume = kMaxDevices;
+    assert_not_encoded(message, "in M2, the token of sequence 4711 has volume index 1024");
     message = token_data();
     message.m1[0].data_length = 9;
     assert_not_encoded(message, "add up to 8");
@@ -430,6 +448,24 @@ class MessageTest : public CppUnit::TestFixture {
     message = acknowledge();
     message.m1 = {token(1)};
     assert_not_encoded(message, "only token-data");
+    message = acknowledge();
+    message.m2 = token_data().m2;
+    assert_not_encoded(message, "only token-data");
+    message = acknowledge();
+    message.acknowledgement.complete_through = message.acknowledgement.known_through + 1;
+    assert_not_encoded(message, "complete through");
+    message = terminate();
+    message.ending.last_sequence = Sequence{1} << 48;
+    assert_not_encoded(message, "last sequence number of the ending");
+    message = exception();
+    message.exception.code = 0;
+    assert_not_encoded(message, "code 0");
+    message = exception();
+    message.exception.sequence = Sequence{1} << 48;
+    assert_not_encoded(message, "sequence number of the exception");
+    message = terminate();
+    message.m0.content = static_cast<ContentType>(7);
+    assert_not_encoded(message, "content type 7");
     message = establish();
     message.volumes[1].volser.clear();
     assert_not_encoded(message, "volser");
