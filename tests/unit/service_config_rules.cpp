@@ -139,9 +139,9 @@ class ServiceConfigRules : public CppUnit::TestFixture {
   }
 
   void testActions() {
-    CPPUNIT_ASSERT(parse(kGood).config.sessions.at(0).failure.action == FailureAction::kNone);
-    const std::pair<const char*, FailureAction> actions[] = {
-        {"FREEZE", FailureAction::kFreeze}, {"RECOVER", FailureAction::kRecover}, {"NONE", FailureAction::kNone}};
+    CPPUNIT_ASSERT(parse(kGood).config.sessions.at(0).failure.action == LossAction::kNone);
+    const std::pair<const char*, LossAction> actions[] = {
+        {"FREEZE", LossAction::kFreeze}, {"RECOVER", LossAction::kRecover}, {"NONE", LossAction::kNone}};
     for (const auto& [word, action] : actions) {
       const ConfigLoad load = parse(with(kGood, "heartbeat=\"5s\"", std::string("action=\"") + word + "\""));
       CPPUNIT_ASSERT_MESSAGE(all(load), load.good());
@@ -242,7 +242,7 @@ class ServiceConfigRules : public CppUnit::TestFixture {
   // A configuration made by a program: values are written so that the reader gets them back, or refuses them by name.
   void testWritingWhatNoReaderGave() {
     Config config = parse(kGood).config;
-    config.sessions[0].failure.action = FailureAction::kFreeze;
+    config.sessions[0].failure.action = LossAction::kFreeze;
     CPPUNIT_ASSERT(write_config(config).find("action=\"FREEZE\"") != std::string::npos);
     config.sites[0].key = "/plex/a\"b.key";
     CPPUNIT_ASSERT(write_config(config).find("key=\"a&quot;b.key\"") != std::string::npos);
