@@ -128,10 +128,12 @@ class System {
   }
 
   bool put(SlotWriter& writer, const StressWrite& write) {
-    const auto first = static_cast<std::uint16_t>(write.first_part()), rest = static_cast<std::uint16_t>(write.length() - first);
     capture_.begin(write.token(static_cast<std::uint8_t>(index_)), &writer);
-    capture_.add(write.track(), 16, first, bytes_.data());
-    capture_.add(write.track() + 1, 16, rest, bytes_.data() + first);
+    const std::uint8_t* from = bytes_.data();
+    for (const TrackRange& range : write.ranges()) {
+      capture_.add(range.track, range.offset, range.length, from);
+      from += range.length;
+    }
     return capture_.in_slot();
   }
 

@@ -45,6 +45,26 @@ planted() {
   echo "FIGURE|common storage: faults planted in the stress itself|4|$seen seen|$((SECONDS - began))"
 }
 
+# So must the planted bugs of the product (serializer/canary.h) that lie in common storage.
+bugs() {
+  local began=$SECONDS seen=0 bug program
+  local all=(NumberedAfterTheIo SequenceReusedAfterRestart StampNotRising BoundaryInsideCcw RangesJoinedOverGap SlotReusedEarly ChunkTakenEarly
+    ChunkFreedEarly FreedOneTooMany DataSentBeforeItsFile BurialSkipsDevice UnhardenedNotMarked FreezeLetsWritesPass CutOneTooLow ChangeNotRecorded)
+  program=$(AFTERIMAGE_BUILD=$build tests/variant.sh proof storage_stress)/tests/storage/storage_stress || exit 8
+  for bug in "${all[@]}"; do
+    "$program" --operations 10000000 --seed "$seed" --bug "$bug" >"$scratch/bug" 2>&1
+    case $? in
+      1) seen=$((seen + 1)); echo "  $bug: $(sed -n 's/^storage_stress: FAILED: //p' "$scratch/bug")" ;;
+      134) seen=$((seen + 1)); echo "  $bug: $(grep -m 1 'CHECK FAILED' "$scratch/bug")" ;;
+      *)
+        echo "storage: a planted bug is not seen: repeat with: $program --operations 10000000 --seed $seed --bug $bug" >&2
+        bad=1
+        ;;
+    esac
+  done
+  echo "FIGURE|common storage: planted bugs of the product seen by the stress|${#all[@]}|$seen|$((SECONDS - began))"
+}
+
 # both PROGRAM ARGUMENTS...: two processes at once, with seeds of their own; what they print goes to $scratch/both; sets `verdict`.
 both() {
   local pids=() i
@@ -101,6 +121,7 @@ case $regime in
   ci | soak)
     tsan=$(AFTERIMAGE_BUILD=$build tests/variant.sh tsan storage_stress)/tests/storage/storage_stress || exit 8
     planted "$tsan"
+    bugs
     if [ "$regime" = ci ]; then
       stress "$tsan" "common storage: operations under ThreadSanitizer" 10000000 0
       processes 100 100 60 0 200 0

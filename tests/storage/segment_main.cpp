@@ -59,9 +59,11 @@ std::string fault_in_use(CommonStorage& storage, std::uint32_t device, bool stop
   write.fill(bytes, 0);
   if (writer.prepare(write.length()) != SlotRoom::kReady) return "no room in a segment that is nearly empty";
   writer.begin(write.token(static_cast<std::uint8_t>(entered.value / 8)));
-  writer.add(write.track(), 16, bytes.data(), static_cast<std::uint16_t>(write.first_part()));
-  const std::uint32_t rest = write.length() - write.first_part();
-  writer.add(write.track() + 1, 16, bytes.data() + write.first_part(), static_cast<std::uint16_t>(rest));
+  const std::uint8_t* from = bytes.data();
+  for (const TrackRange& range : write.ranges()) {
+    writer.add(range.track, range.offset, from, range.length);
+    from += range.length;
+  }
   const Numbered numbered = writer.finish(tod_to_us(clock_tod()));
   if (numbered.outcome != NumberOutcome::kNumbered) return "a write got no number";
   const auto held = SlotReader(storage).read(numbered.sequence);

@@ -10,6 +10,7 @@
 #include "../unit/serializer_storage_fixture.h"
 #include "serializer/clock.h"
 #include "stress_world.h"
+#include "tests/canary/canary_names.h"
 
 namespace afterimage::testing {
 namespace {
@@ -28,6 +29,8 @@ bool read_options(int argc, char** argv, StressOptions& options) {
       options.seconds = number;
     else if (name == "--seed")
       options.seed = number;
+    else if (name == "--bug")
+      options.bug = value;
     else if (name == "--plant" && plants.count(value) != 0)
       options.plant = plants.at(value);
     else
@@ -65,6 +68,11 @@ int run(const StressOptions& options) {
     if (!register_system(*plex, TestPlex::system_name(system)).good()) return 8;
   if (!register_mover(*plex).good()) return 8;
   StressWorld world(*plex, options);
+  const Status planted = plant(options.bug);
+  if (!planted.good()) {
+    std::fprintf(stderr, "storage_stress: %s\n", planted.text().c_str());
+    return 8;
+  }
   world.writers_left = devices;
   const std::uint64_t start_us = monotonic_us();
   std::vector<std::thread> threads;
@@ -96,8 +104,9 @@ int run(const StressOptions& options) {
 int main(int argc, char** argv) {
   afterimage::testing::StressOptions options;
   if (!afterimage::testing::read_options(argc, argv, options)) {
-    std::fprintf(stderr,
-                 "usage: storage_stress [--operations N] [--seconds N] [--seed N] [--plant late-byte|early-free|lost-mark|twice]\n");
+    std::fprintf(
+        stderr,
+        "usage: storage_stress [--operations N] [--seconds N] [--seed N] [--plant late-byte|early-free|lost-mark|twice] [--bug NAME]\n");
     return 8;
   }
   try {

@@ -126,6 +126,8 @@ class Mover {
     if (held.device != was.device || held.token.event != was.attempt || held.token.tod != was.tod)
       fail(held.token.sequence, "it became another token while it was held");
     if (held.is_void != was.is_void) fail(held.token.sequence, "it is void and was not voided, or was voided and is not void");
+    if (held.flushed && held.token.sequence > world_.devices[held.device]->flushed.load(std::memory_order_relaxed))
+      fail(held.token.sequence, "it is told to be in the file before it was written there");
     return !world_.failed;
   }
 

@@ -55,6 +55,7 @@ struct alignas(64) StressDevice {
   WordRing<8192> unnumbered;  // collections when the write began + 1 << 32 | track, for each track of a write that got no number
   std::atomic<Order> order{Order::kLive};
   std::atomic<std::uint32_t> died_on_track{0};  // + 1; 0: it held no slot with ranges
+  std::atomic<Sequence> flushed{0};             // the writer's own word on what is in the file
   std::atomic<Sequence> audited_last{0};        // of the tokens the auditor has seen of it
 };
 
@@ -66,6 +67,7 @@ struct StressOptions {
   std::uint64_t seed = 1;
   std::uint32_t systems = 4, per_system = 3;
   Plant plant = Plant::kNone;
+  std::string bug;  // of serializer/canary.h, in a build that has them
 };
 
 struct StressWorld {

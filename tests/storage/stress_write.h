@@ -39,7 +39,17 @@ struct StressWrite {
     if (kind_of_length < 999) return 32 + spread % 6000;
     return 32 + spread % (kStressBytes - 32);
   }
-  std::uint32_t first_part() const { return on_two_tracks() ? length() / 2 : length(); }
+  // What is written is one range, or two: on two tracks, or on one with a gap between them.
+  std::array<TrackRange, 2> ranges() const {
+    const std::uint32_t whole = length(), half = whole / 2;
+    const bool gap = kind != TokenKind::kVerify && hash() % 5 == 1;
+    std::array<TrackRange, 2> both{};
+    both[0] = {track(), 16, static_cast<std::uint16_t>(on_two_tracks() || gap ? half : whole)};
+    const auto rest = static_cast<std::uint16_t>(whole - both[0].length);
+    if (on_two_tracks()) both[1] = {track() + 1, 16, rest};
+    if (gap) both[1] = {track(), static_cast<std::uint16_t>(16 + half + 24), rest};
+    return both;
+  }
 
   Token token(std::uint8_t system) const {
     Token token;
@@ -71,11 +81,10 @@ inline std::string fault_in(const HeldToken& held, std::uint32_t per_system) {
   if (held.token.system != held.device / per_system) return "its system is another";
   if (held.data.size() != write.length())
     return "it has " + std::to_string(held.data.size()) + " bytes of " + std::to_string(write.length());
-  const std::uint32_t first = write.first_part(), rest = write.length() - first;
-  if (held.token.range_count != (rest == 0 ? 1 : 2)) return "it has another number of ranges";
-  if (!(held.token.ranges[0] == TrackRange{write.track(), 16, static_cast<std::uint16_t>(first)})) return "its first range is another";
-  if (rest != 0 && !(held.token.ranges[1] == TrackRange{write.track() + 1, 16, static_cast<std::uint16_t>(rest)}))
-    return "its second range is another";
+  const auto ranges = write.ranges();
+  if (held.token.range_count != (ranges[1].length == 0 ? 1 : 2)) return "it has another number of ranges";
+  for (unsigned i = 0; i < held.token.range_count; ++i)
+    if (!(held.token.ranges[i] == ranges[i])) return "its range " + std::to_string(i) + " is another";
   Sequence after = 0;
   std::memcpy(&after, held.data.data(), sizeof after);
   if (after >= held.token.sequence) return "it depends on token " + std::to_string(after) + " and has no higher number";

@@ -56,6 +56,7 @@ class Writer {
   // The write-back of everything written so far is done.
   void flush() {
     const Sequence last = entry_.last_sequence.load(std::memory_order_acquire);
+    mine_.flushed.store(last, std::memory_order_relaxed);
     if (entry_.flushed_sequence.load(std::memory_order_relaxed) < last) entry_.flushed_sequence.store(last, std::memory_order_release);
   }
 
@@ -97,18 +98,24 @@ class Writer {
   }
 
   bool put(const StressWrite& write) {
-    const auto first = static_cast<std::uint16_t>(write.first_part()), rest = static_cast<std::uint16_t>(write.length() - first);
     const Token token = write.token(static_cast<std::uint8_t>(device_ / world_.options.per_system));
+    const bool captured = device_ % 2 != 0;  // as the module does
     bool good = true;
-    if (device_ % 2 != 0) {  // as the module does
+    if (captured) {
       capture_.begin(token, writer_);
-      capture_.add(write.track(), 16, first, bytes_.data());
-      capture_.add(write.track() + 1, 16, rest, bytes_.data() + first);
-      good = capture_.in_slot();
     } else {
       writer_->begin(token);
-      good = writer_->add(write.track(), 16, bytes_.data(), first) && writer_->add(write.track() + 1, 16, bytes_.data() + first, rest);
     }
+    const std::uint8_t* from = bytes_.data();
+    for (const TrackRange& range : write.ranges()) {
+      if (captured) {
+        capture_.add(range.track, range.offset, range.length, from);
+      } else {
+        good = good && writer_->add(range.track, range.offset, from, range.length);
+      }
+      from += range.length;
+    }
+    good = good && (!captured || capture_.in_slot());
     if (!good) world_.fail("device " + std::to_string(device_) + " cannot add a write to the room it prepared");
     return good;
   }
