@@ -93,20 +93,28 @@ std::uint64_t SecondaryCore::State::oldest_needed() const {
   return journal_end;
 }
 
-bool SecondaryCore::State::journal_short() const {
-  if (settings.journal_bytes == 0) return false;
-  return journal_end - journal_released > settings.journal_bytes / 2 && oldest_needed() > journal_released;
+bool SecondaryCore::State::journal_half_used() const {
+  return settings.journal_bytes != 0 && journal_end - journal_released > settings.journal_bytes / 2;
+}
+
+// A checkpoint frees space at once.
+bool SecondaryCore::State::journal_short() const { return journal_half_used() && oldest_needed() > journal_released; }
+
+// Space comes when what is under way here is done, without a word from the primary: writes on their way into the images, perhaps behind a
+// checkpoint whose sync takes long, or a checkpoint.
+bool SecondaryCore::State::journal_waits() const {
+  return journal_half_used() && (oldest_needed() > journal_released || !applying.empty() || checkpoint_in_flight);
 }
 
 // A window is full at the other side again after each bind, so withheld acknowledgements alone do not bound what comes. A skip at the end
 // of a file may take as much as the message itself.
 bool SecondaryCore::State::journal_too_short_for(std::size_t bytes) const {
   const std::uint64_t end = unsynced.empty() ? journal_end : std::max(journal_end, unsynced.back().least_end);
-  return journal_short() && end + 2 * record_space(bytes) - journal_released > settings.journal_bytes;
+  return journal_waits() && end + 2 * record_space(bytes) - journal_released > settings.journal_bytes;
 }
 
 // Withholding is safe only while something of ours is under way: an incomplete token at the front needs the primary to go on.
-bool SecondaryCore::State::holding_back() const { return applying_bytes > settings.queue_bytes || journal_short(); }
+bool SecondaryCore::State::holding_back() const { return applying_bytes > settings.queue_bytes || journal_waits(); }
 
 bool SecondaryCore::State::acknowledgement_due() const {
   return state != SecondaryState::kStopped && bound && ack_wanted && durable.message_number != 0 && !holding_back();

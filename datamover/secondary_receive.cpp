@@ -46,7 +46,7 @@ std::string SecondaryCore::State::why_not_bind(const BindRequest& bind) const {
     return "Epoch " + number(epoch) + " of session " + settings.session + " is still established here, with writes up to token " +
            number(queue.known_through()) + "; recover or end it before the primary starts epoch " + number(bind.epoch) + ".";
   if (!holds_epoch(bind.epoch)) return {};
-  if (journal_short()) return kJournalWaits;
+  if (journal_waits()) return kJournalWaits;
   if (storage_id != 0 && bind.storage_id != 0 && bind.storage_id != storage_id)
     return "The primary's common storage was made anew within epoch " + number(epoch) +
            ": writes that were not sent are lost there. Recover here, or end the session and start again.";

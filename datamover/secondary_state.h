@@ -121,7 +121,9 @@ struct SecondaryCore::State {
   void drop_link(const std::string& reason, Outputs& out);
   bool applied_all() const;
   std::uint64_t oldest_needed() const;
+  bool journal_half_used() const;
   bool journal_short() const;
+  bool journal_waits() const;
   bool journal_too_short_for(std::size_t bytes) const;
   Checkpoint make_checkpoint() const;
   bool checkpoint_possible() const;
