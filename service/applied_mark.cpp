@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -32,7 +33,9 @@ Result<std::unique_ptr<AppliedMark>> AppliedMark::open(const std::string& path) 
   Opened mark(new AppliedMark(fd, path));
   std::array<std::uint8_t, kMarkBytes> bytes{};
   const ssize_t got = ::pread(fd, bytes.data(), bytes.size(), 0);
-  if (got == 0) return result_of(std::move(mark));
+  // Of the first write of all a host that went down may have kept the file's new size and not its bytes.
+  const bool zero = std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
+  if (got == 0 || (got == static_cast<ssize_t>(kMarkBytes) && zero)) return result_of(std::move(mark));
   const bool whole = got == static_cast<ssize_t>(kMarkBytes) && std::memcmp(bytes.data(), kMarkMagic, sizeof kMarkMagic) == 0 &&
                      get_u32(bytes.data() + 20) == crc32c(0, bytes.data(), 20);
   if (!whole)

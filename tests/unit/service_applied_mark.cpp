@@ -15,6 +15,7 @@ class ServiceAppliedMark : public CppUnit::TestFixture {
   CPPUNIT_TEST(testKeptAndReplaced);
   CPPUNIT_TEST(testGoldenBytes);
   CPPUNIT_TEST(testEveryDamageIsRefused);
+  CPPUNIT_TEST(testASizeWithoutItsBytesIsNoMark);
   CPPUNIT_TEST_SUITE_END();
 
  public:
@@ -57,6 +58,20 @@ class ServiceAppliedMark : public CppUnit::TestFixture {
       CPPUNIT_ASSERT(!mark.good());
       CPPUNIT_ASSERT(mark.status.text().find(path_) != std::string::npos);
       std::ofstream(path_, std::ios::trunc | std::ios::binary) << good.substr(0, i + 1).substr(0, i == 0 ? 1 : i);
+      CPPUNIT_ASSERT(!AppliedMark::open(path_).good());
+    }
+  }
+
+  // A loss of the host's page cache right after the first write.
+  void testASizeWithoutItsBytesIsNoMark() {
+    std::ofstream(path_, std::ios::binary) << std::string(24, '\0');
+    auto mark = AppliedMark::open(path_);
+    CPPUNIT_ASSERT_MESSAGE(mark.status.text(), mark.good());
+    CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, mark.value->found().epoch);
+    CPPUNIT_ASSERT(mark.value->write({77, 10}).good());
+    CPPUNIT_ASSERT_EQUAL(Sequence{10}, AppliedMark::open(path_).value->found().sequence);
+    for (const std::size_t size : {1, 23}) {
+      std::ofstream(path_, std::ios::trunc | std::ios::binary) << std::string(size, '\0');
       CPPUNIT_ASSERT(!AppliedMark::open(path_).good());
     }
   }
