@@ -91,6 +91,8 @@ void LuStream::prepare_socket() {
   set(TCP_KEEPIDLE, 10);  // seconds: a host that vanished is noticed within about half a minute even when nothing is sent
   set(TCP_KEEPINTVL, 5);
   set(TCP_KEEPCNT, 3);
+  // Nothing is probed while data is unacknowledged: TCP would send that again for a quarter of an hour before it gives up.
+  set(TCP_USER_TIMEOUT, 25000);  // milliseconds: as long as the probes above take
 }
 
 void LuStream::handshake(asio::ssl::stream_base::handshake_type role) {

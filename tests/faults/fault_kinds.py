@@ -12,7 +12,7 @@ SECOND_NS = 1_000_000_000
 
 class Fault:
     holds = ()         # of "A", "B" (the movers), "H" (Hercules), "link", "cable", "clock A", "clock B", "shm"
-    needs = ()         # of the plant: "namespaces", "record B", "clocks", "disk", "one system"
+    needs = ()         # of the plant: "namespaces", "record B", "clocks", "disk", "one system", "slow guest", "direct" (no proxy)
     harmless = False   # does not hold up what goes to the secondary
     last = False       # over only when every other of the set is over
 
@@ -200,6 +200,25 @@ class CableOut(Fault):
         self.plant.host.cable(True)
 
 
+class SecondaryVanished(Fault):
+    """A network that swallows everything for long: the primary gives the link up in time and binds again as soon as there is one. Left to
+    itself TCP would go on sending the same segment for a quarter of an hour."""
+    holds, needs = ("link", "cable", "A", "B", "H"), ("direct", "slow guest")
+
+    def begin(self):
+        self.plant.note("cable out until the link is given up")
+        self.plant.explain("DSML102W")
+        self.mover = self.plant.dsmds["SITEA"]
+        since = self.mover.mark()
+        self.plant.host.cable(False)
+        self.mover.wait_log("DSML102W", 40, since)
+
+    def end(self):
+        since = self.mover.mark()
+        self.plant.host.cable(True)
+        self.mover.wait_log("DSML101I", 20, since)
+
+
 class Bandwidth(Fault):
     holds, needs = ("cable",), ("namespaces",)
 
@@ -257,7 +276,7 @@ def lose_page_cache(plant, site, mode=None):
 class SecondaryDiskFull(Fault):
     """Journal, images and checkpoints on a disk without space: nothing more is acknowledged, the secondary stops with a message, and goes
     on from its journal when there is space and it is started again."""
-    holds, needs = ("B", "link", "cable"), ("disk",)
+    holds, needs = ("B", "cable"), ("disk",)
 
     def begin(self):
         self.plant.note("disk of SITEB full")
@@ -297,5 +316,5 @@ class SharedMemoryFull(Fault):
 
 
 KINDS = (PrimaryMoverKilled, SecondaryMoverKilled, PrimaryMoverStopped, SecondaryMoverStopped, HerculesStopped, HerculesKilled, LinkReset,
-         LinkRefused, LinkHeldOneWay, LinkDelayed, LinkLossy, LinkDamaged, CableOut, Bandwidth, PrimaryClockSet, SecondaryClockSet,
+         LinkRefused, LinkHeldOneWay, LinkDelayed, LinkLossy, LinkDamaged, CableOut, Bandwidth, PrimaryClockSet, SecondaryClockSet, SecondaryVanished,
          SecondaryHostLost, SecondaryDiskFull, SharedMemoryFull)

@@ -71,9 +71,9 @@ def writer_volumes():
 class FaultPlant(Plant):
     """`guests`: system -> (program, definitions)."""
 
-    def __init__(self, workspace, chance, guests, prepared, namespaces, record=(), clocks=False, disk=False, **settings):
+    def __init__(self, workspace, chance, guests, prepared, namespaces, record=(), clocks=False, disk=False, direct=False, **settings):
         self.chance, self.guests, self.namespaces, self.clocks = chance, guests, namespaces, clocks
-        self.record, self.disk = set(record), disk
+        self.record, self.disk, self.direct = set(record), disk, direct and namespaces
         for name in ("certs", "guests"):
             shutil.copytree(os.path.join(prepared.folder, name), workspace.path(name))
         writes = any(program == "writer" for program, _ in guests.values())
@@ -90,7 +90,8 @@ class FaultPlant(Plant):
         self.proxy = Proxy(harness.free_port(), (address, self.sites["SITEB"].port), chance.randrange(1 << 30))
         self.configs = {"SITEA": workspace.path("sitea.xml"), "SITEB": workspace.path("siteb.xml")}
         told = f'listen="127.0.0.1:{self.sites["SITEB"].port}"'
-        for site, listen in (("SITEA", f'listen="127.0.0.1:{self.proxy.port}"'), ("SITEB", f'listen="{address}:{self.sites["SITEB"].port}"')):
+        there, by_proxy = f'listen="{address}:{self.sites["SITEB"].port}"', f'listen="127.0.0.1:{self.proxy.port}"'
+        for site, listen in (("SITEA", there if self.direct else by_proxy), ("SITEB", there)):
             with open(self.configs[site], "w", encoding="utf-8") as handle:
                 handle.write(self.config_text().replace(told, listen))
         self.witnesses = []

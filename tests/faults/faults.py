@@ -47,15 +47,17 @@ def shape(chance, namespaces, end):
     if end == "primary_host_lost":
         record.add("SITEA")
     overrun = end == "overrun"
-    return dict(guests=guests, record=record, clocks=chance.random() < 0.4, disk=namespaces and chance.random() < 0.3, namespaces=namespaces,
+    return dict(guests=guests, record=record, clocks=chance.random() < 0.4, disk=namespaces and chance.random() < 0.3, direct=chance.random() < 0.1, namespaces=namespaces,
                 ring="4M" if overrun else "64M", window="4M" if overrun else chance.choice(("4M", "8M")), message=chance.choice(("16K", "64K")),
                 interval=chance.choice(("5ms", "20ms")), pace_limit="1s" if overrun else "2s", journal="32M", heartbeat="120s",
                 action=chance.choice(("NONE", "FREEZE", "RECOVER")))
 
 
 def able(kind, plant):
-    have = {"namespaces": plant.namespaces, "record B": "SITEB" in plant.record, "clocks": plant.clocks, "disk": plant.disk,
-            "one system": len(plant.systems) == 1}
+    if "link" in kind.holds and plant.direct and "direct" not in kind.needs:
+        return False
+    have = {"direct": plant.direct, "namespaces": plant.namespaces, "record B": "SITEB" in plant.record, "clocks": plant.clocks, "disk": plant.disk,
+            "one system": len(plant.systems) == 1, "slow guest": plant.guests["SYSA"][1].get("RATE", 0) == 300 and len(plant.systems) == 1}
     return all(have[need] for need in kind.needs)
 
 
@@ -97,7 +99,8 @@ def one_round(seed, prepared, namespaces, wanted=(), end=None):
         try:
             settings = shape(chance, namespaces, end)
             if wanted:
-                settings.update(clocks=True, disk=namespaces, record=settings["record"] | {"SITEB"})
+                settings["guests"] = {"SYSA": ("bank", {"RATE": 300})}
+                settings.update(clocks=True, disk=namespaces, direct="SecondaryVanished" in wanted, record=settings["record"] | {"SITEB"})
             plant = FaultPlant(workspace, chance, settings.pop("guests"), prepared, **settings)
             plant.start_all()
             plant.gap(200, 2000)

@@ -142,7 +142,8 @@ def compare_after_loss(plant):
 
 def overrun(plant):
     """Held longer than any ring lasts: the guest is paced up to the limit, the session suspended, and the secondary holds that point."""
-    what = plant.chance.choice(("dsmd of SITEA stopped", "dsmd of SITEB stopped", "link held still", "link refused"))
+    whats = ("dsmd of SITEA stopped", "dsmd of SITEB stopped") + (() if plant.direct else ("link held still", "link refused"))
+    what = plant.chance.choice(whats)
     plant.note(f"{what} until the ring is full")
     plant.explain("DSMM112W", "DSMM113E", "DSML102W", "DSMM107W", "DSMM116W", "DSMC020W")
     if what.startswith("dsmd"):
