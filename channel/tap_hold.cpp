@@ -20,16 +20,16 @@ bool must_leave(TapDevice& device, bool heed_leave) {
   return heed_leave && tap_module().host->must_leave(device.wrapped) != 0;
 }
 
-// A freeze is timed from when this Hercules first saw it, so that a guest that waits twice is not held twice as long. The control word's
-// time tells one freeze from the next, also when nobody looked between them: it rises with every change of state.
+// A freeze is timed from when this Hercules first saw it, so that a guest that waits twice is not held twice as long. Freezes are counted,
+// which tells one from the next also when nobody looked between them. (The control word's time would not do: an idle session's moves on.)
 std::uint64_t frozen_for_us(CommonStorage& storage) {
   TapModule& module = tap_module();
-  const ControlView view = control_view(storage);
-  if (view.state != SessionState::kFrozen) return 0;
+  if (control_view(storage).state != SessionState::kFrozen) return 0;
+  const std::uint64_t number = storage.header().storage_id + storage.control().freezes.load();
   const std::uint64_t now = monotonic_us();
-  if (module.frozen_tod_us.load() != view.tod_us) {
+  if (module.frozen_number.load() != number) {
     module.frozen_since_us.store(now);  // before the other, so that nobody takes the last freeze's beginning for this one's
-    module.frozen_tod_us.store(view.tod_us);
+    module.frozen_number.store(number);
   }
   const std::uint64_t began = module.frozen_since_us.load();
   return now < began ? 0 : now - began;

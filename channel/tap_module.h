@@ -27,8 +27,8 @@ struct TapModule {
   std::atomic<unsigned> open_devices{0};
   // Until when volumes being opened wait for a burial (monotonic microseconds; 0 = none was opened unattached yet).
   std::atomic<std::uint64_t> open_patience_until_us{0};
-  // When this Hercules first saw the last freeze (monotonic microseconds), and which one that was (the control word's time).
-  std::atomic<std::uint64_t> frozen_since_us{0}, frozen_tod_us{0};
+  // When this Hercules first saw the last freeze (monotonic microseconds), and which one that was (its count).
+  std::atomic<std::uint64_t> frozen_since_us{0}, frozen_number{0};
 };
 
 TapModule& tap_module();

@@ -167,6 +167,7 @@ StateChange change_session_state(CommonStorage& storage, SessionState from, Sess
     if (view.state != from) return {};
     ControlView next = with_next_generation(view);
     next.state = to;
+    if (to == SessionState::kFrozen) storage.control().freezes.fetch_add(1);  // before it: whoever sees the freeze sees its number
     if (planted(Canary::kSequenceReusedAfterEnd) && to == SessionState::kInactive && view.sequence > 0) next.sequence -= 1;
     if (!pair_swap(storage.control().word, control_word(view), control_word(next))) continue;
     if (planted(Canary::kCutOneTooLow) && view.sequence > 0) return {true, view.sequence - 1};

@@ -26,7 +26,7 @@
 namespace afterimage {
 
 inline constexpr char kStorageMagic[8] = {'A', 'I', 'C', 'S', 'A', '0', '0', '1'};
-inline constexpr std::uint32_t kLayoutVersion = 1;
+inline constexpr std::uint32_t kLayoutVersion = 2;
 
 // Session state as the control word carries it (8 bits of it).
 enum class SessionState : std::uint8_t {
@@ -111,6 +111,7 @@ struct alignas(64) ControlBlock {
   std::atomic<std::uint64_t> suspended_at;               // last sequence before the suspension or freeze
   std::atomic<std::uint32_t> pace_limit_ms;
   std::atomic<std::uint32_t> freeze_limit_ms;
+  std::atomic<std::uint64_t> freezes;          // raised before each step into kFrozen: tells one freeze from the next
   std::atomic<std::uint64_t> mover_heartbeat;  // TOD, written by dsmd
   std::atomic<std::uint32_t> mover_pid;
   std::atomic<std::uint64_t> mover_start_time;     // of that pid (/proc/PID/stat field 22), so that a reused pid is not believed

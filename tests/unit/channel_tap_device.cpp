@@ -18,6 +18,7 @@
 #include "serializer/bytes.h"
 #include "serializer/check.h"
 #include "serializer/clock.h"
+#include "serializer/consistency_clock.h"
 #include "serializer/registry.h"
 #include "serializer/slot_reader.h"
 #include "serializer/track_map.h"
@@ -96,6 +97,7 @@ class TapDeviceTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(testWriteThatCannotBeHeldIsRecordedAndTheVolumeSuspended);
   CPPUNIT_TEST(testClearEndsTheHold);
   CPPUNIT_TEST(testEachFreezeHasALimitOfItsOwn);
+  CPPUNIT_TEST(testAFreezeEndsAtItsLimitThoughTheSessionsTimeMovesOn);
   CPPUNIT_TEST(testA4_PaceLimitSuspendsTheSession);
   CPPUNIT_TEST(testWriteBackFailureVoidsItsTokens);
   CPPUNIT_TEST(testFailedCheckSuspendsAndReturns);
@@ -327,6 +329,27 @@ class TapDeviceTest : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(control_view(*storage_).state == SessionState::kFrozen);
     tap_module().frozen_since_us.store(monotonic_us() - 21'000'000);
     end_freeze_over_limit(attachment);
+    CPPUNIT_ASSERT(control_view(*storage_).state == SessionState::kSuspended);
+    CPPUNIT_ASSERT(logged("DSMC021W"));
+  }
+
+  // dsmd moves the consistency time on a hundred times a second while it is frozen.
+  void testAFreezeEndsAtItsLimitThoughTheSessionsTimeMovesOn() {
+    open();
+    storage_->control().freeze_limit_ms.store(50);
+    change(SessionState::kActive, SessionState::kFrozen);
+    const std::uint64_t began = monotonic_us();
+    std::atomic<bool> done{false};
+    std::thread mover([&] {
+      while (!done) {
+        advance_clock(*storage_, clock_tod());
+        ::usleep(5'000);
+      }
+    });
+    CPPUNIT_ASSERT(tap_gate(device_, 0x05, TAP_PLACE_THREAD) == TAP_GATE_RUN);
+    done = true;
+    mover.join();
+    CPPUNIT_ASSERT(monotonic_us() - began >= 50'000);
     CPPUNIT_ASSERT(control_view(*storage_).state == SessionState::kSuspended);
     CPPUNIT_ASSERT(logged("DSMC021W"));
   }

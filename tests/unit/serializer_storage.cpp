@@ -136,10 +136,11 @@ class Storage : public CppUnit::TestFixture {
     CPPUNIT_ASSERT(CommonStorage::create_or_open(segment.name, small_shape(8)).good());
     RawSegment raw(segment.name);
     CPPUNIT_ASSERT_EQUAL(std::size_t{8}, offsetof(StorageHeader, layout_version));  // in every layout
-    raw.put<std::uint32_t>(offsetof(StorageHeader, layout_version), 2);
+    raw.put<std::uint32_t>(offsetof(StorageHeader, layout_version), 99);
     raw.put(offsetof(StorageHeader, product_version), std::array<char, 16>{"9.3.0"});
-    const std::string expected =
-        "Common storage " + segment.name + " has layout 2 (made by Afterimage 9.3.0); this is " AFTERIMAGE_VERSION " with layout 1: ";
+    const std::string expected = "Common storage " + segment.name +
+                                 " has layout 99 (made by Afterimage 9.3.0); this is " AFTERIMAGE_VERSION " with layout " +
+                                 std::to_string(kLayoutVersion) + ": ";
     refused(CommonStorage::open(segment.name), expected);
     refused(CommonStorage::create_or_open(segment.name, small_shape(8)), expected);
   }
