@@ -83,7 +83,7 @@ Status CheckpointFile::write_slot(std::size_t slot, const Checkpoint& checkpoint
 
 Result<std::uint64_t> CheckpointFile::write(const Checkpoint& checkpoint) {
   const bool change = !latest_ || latest_->state != checkpoint.state || latest_->epoch != checkpoint.epoch;
-  const std::size_t older = !slots_[0] ? 0 : !slots_[1] ? 1 : slots_[0]->generation < slots_[1]->generation ? 0 : 1;
+  const std::size_t older = !slots_[0] ? 0 : !slots_[1] ? 1 : slots_[0]->generation <= slots_[1]->generation ? 0 : 1;
   Status written = write_slot(older, checkpoint);
   if (written && (change || !slots_[1 - older])) written = write_slot(1 - older, checkpoint);
   if (!written) return failed<std::uint64_t>(std::move(written));

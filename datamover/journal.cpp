@@ -160,6 +160,11 @@ Status Journal::Impl::find_end() {
   if (!newest.good()) return std::move(newest.status);
   Status status = newest.value ? walk(*newest.value) : Status::ok();
   if (status) status = refuse_hidden_records();
+  // What a killed process had appended may be in the page cache alone, and whoever replays it takes it for durable.
+  if (status && newest.value) {
+    dirty = shape().file_of(*newest.value);
+    status = sync_dirty();
+  }
   released = begin;
   return status;
 }
