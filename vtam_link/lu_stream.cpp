@@ -46,6 +46,7 @@ void LuStream::start_deadline() {
 
 void LuStream::connect(const std::string& host, std::uint16_t port) {
   peer_ = endpoint_text(host, port);
+  reader_ = FrameReader(FrameType::kBindResponse);
   start_deadline();
   Error not_numeric;
   const auto address = asio::ip::make_address(host, not_numeric);
@@ -141,35 +142,26 @@ void LuStream::handshake_done(const Error& error) {
   peer_ = peer_lu_ + " at " + peer_;
   phase_ = Phase::kOpen;
   if (const auto owner = owner_.lock()) owner->stream_ready(shared_from_this());
-  if (phase_ == Phase::kOpen) read_head();
+  if (phase_ == Phase::kOpen) read_next();
 }
 
 void LuStream::set_bound() {
   bound_ = true;
+  reader_.set_bound();
   deadline_.cancel();
 }
 
-void LuStream::read_head() {
+void LuStream::read_next() {
+  const auto wanted = reader_.wanted();
   ++operations_;
-  asio::async_read(stream_, asio::buffer(head_), [self = shared_from_this()](const Error& error, std::size_t) {
+  asio::async_read(stream_, asio::buffer(wanted.data(), wanted.size()), [self = shared_from_this()](const Error& error, std::size_t) {
     if (!self->operation_done()) return;
     if (error) return self->fail(error);
-    const auto head = get_frame_head(self->head_, self->bound_ ? kMaxMessageBytes : kMaxBindBytes);
-    if (!head.good()) return self->close("The peer " + self->peer_ + " broke the rules of the link: " + head.status.text() + ".");
-    self->read_body(head.value.type, head.value.bytes);
-  });
-}
-
-void LuStream::read_body(FrameType type, std::uint32_t bytes) {
-  body_.resize(bytes);
-  ++operations_;
-  asio::async_read(stream_, asio::buffer(body_), [self = shared_from_this(), type](const Error& error, std::size_t) {
-    if (!self->operation_done()) return;
-    if (error) return self->fail(error);
-    std::vector<std::uint8_t> body = std::move(self->body_);
-    self->body_.clear();
-    if (const auto owner = self->owner_.lock()) owner->stream_frame(self, type, std::move(body));
-    if (self->phase_ == Phase::kOpen && !self->closing_after_sending_) self->read_head();
+    auto frame = self->reader_.filled();
+    if (!frame.good()) return self->close("The peer " + self->peer_ + " broke the rules of the link: " + frame.status.text() + ".");
+    const auto owner = frame.value ? self->owner_.lock() : nullptr;
+    if (owner) owner->stream_frame(self, frame.value->type, std::move(frame.value->bytes));
+    if (self->phase_ == Phase::kOpen && !self->closing_after_sending_) self->read_next();
   });
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "vtam_link/frame_reader.h"
 #include "vtam_link/lu_session.h"
 #include "vtam_link/send_queue.h"
 
@@ -62,8 +63,7 @@ class LuStream : public std::enable_shared_from_this<LuStream> {
   void handshake(boost::asio::ssl::stream_base::handshake_type role);
   bool check_certificate(bool chain_is_good, boost::asio::ssl::verify_context& verify);
   void handshake_done(const Error& error);
-  void read_head();
-  void read_body(FrameType type, std::uint32_t bytes);
+  void read_next();
   void write_next();
   void fail(const Error& error);
   void linger();
@@ -85,8 +85,7 @@ class LuStream : public std::enable_shared_from_this<LuStream> {
   unsigned operations_ = 0;  // under way; stream_closed waits for them
   bool writing_ = false, bound_ = false, closing_after_sending_ = false;
   SendQueue queue_;
-  std::array<std::uint8_t, kFrameHeadBytes> head_{};
-  std::vector<std::uint8_t> body_;
+  FrameReader reader_{FrameType::kBindRequest};
   std::array<std::uint8_t, 512> discarded_{};
 };
 

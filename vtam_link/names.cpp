@@ -9,7 +9,23 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_name_character(char c) { return (c >= 'A' && c <= 'Z') || is_digit(c) || c == '@' || c == '#' || c == '$'; }
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+
+// Bytes of the UTF-8 character at the front of `text`; 0 when there is none (a wrong lead, a missing continuation, a longer form than
+// needed, a surrogate, beyond U+10FFFF) or it is a control character (C0, DEL, and C1, which a terminal obeys as well).
+std::size_t shown_character(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  const unsigned lead = byte(0);
+  if (lead < 0x80) return lead < 0x20 || lead == 0x7F ? 0 : 1;
+  const std::size_t length = lead < 0xC2 || lead > 0xF4 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  std::uint32_t point = lead & (0x7Fu >> length);
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+    point = point << 6 | (byte(i) & 0x3F);
+  }
+  if (point < 0xA0 || (point >= 0xD800 && point < 0xE000) || point > 0x10FFFF) return 0;
+  if ((length == 3 && point < 0x800) || (length == 4 && point < 0x10000)) return 0;
+  return length;
+}
 
 }  // namespace
 
@@ -49,18 +65,27 @@ std::optional<std::string> get_padded(const std::uint8_t* field, std::size_t wid
 }
 
 std::string safe_sentence(std::string_view text, std::size_t most) {
-  std::size_t size = std::min(most, text.size());
-  const auto is_continuation = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; };
-  if (size < text.size()) {
-    while (size > 0 && is_continuation(text[size])) --size;
+  std::string safe;
+  while (!text.empty()) {
+    const std::size_t length = shown_character(text);
+    if (safe.size() + (length == 0 ? 1 : length) > most) break;
+    if (length == 0)
+      safe += '?';
+    else
+      safe += text.substr(0, length);
+    text.remove_prefix(length == 0 ? 1 : length);
   }
-  std::string safe(text.substr(0, size));
-  std::replace_if(safe.begin(), safe.end(), is_control, '?');
   return safe;
 }
 
 bool is_safe_sentence(std::string_view text, std::size_t most) {
-  return text.size() <= most && std::none_of(text.begin(), text.end(), is_control);
+  if (text.size() > most) return false;
+  while (!text.empty()) {
+    const std::size_t length = shown_character(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
 }
 
 }  // namespace afterimage

@@ -27,7 +27,8 @@ void put_padded(std::uint8_t* field, std::size_t width, std::string_view text);
 // The text of a padded field, or nothing when a blank is followed by something else.
 std::optional<std::string> get_padded(const std::uint8_t* field, std::size_t width);
 
-// A sentence made safe to send and to show: control characters become '?', at most `most` bytes (cut between UTF-8 characters).
+// A sentence made safe to send and to show: control characters and bytes that are not UTF-8 become '?', at most `most` bytes (cut between
+// characters).
 std::string safe_sentence(std::string_view text, std::size_t most);
 // True if safe_sentence() would leave the text as it is.
 bool is_safe_sentence(std::string_view text, std::size_t most);

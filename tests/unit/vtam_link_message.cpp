@@ -2,6 +2,7 @@
 #include "vtam_link/message.h"
 
 #include "serializer/limits.h"
+#include "vtam_link/names.h"
 #include "vtam_link_samples.h"
 
 namespace afterimage {
@@ -123,6 +124,7 @@ class MessageTest : public CppUnit::TestFixture {
   CPPUNIT_TEST(testBodyFieldsAreNamedWhenRefused);
   CPPUNIT_TEST(testEncoderRefusesWhatTheDecoderWould);
   CPPUNIT_TEST(testExceptionTextIsMadeSafe);
+  CPPUNIT_TEST(testOnlyShownCharactersOfUtf8AreText);
   CPPUNIT_TEST_SUITE_END();
 
  public:
@@ -484,6 +486,29 @@ class MessageTest : public CppUnit::TestFixture {
     message.exception.text = std::string(kMaxSentenceBytes - 1, 'x') + "\xC3\xA4";
     bytes = encoded(message);
     CPPUNIT_ASSERT_EQUAL(std::string(kMaxSentenceBytes - 1, 'x'), decode(bytes).value.exception.text);
+  }
+
+  // A terminal obeys U+009B as it obeys ESC [, and what is not UTF-8 may be anything in the reader's character set.
+  void testOnlyShownCharactersOfUtf8AreText() {
+    for (const std::string bad : {"\xC2\x9B", "\xC2\x80", "\x9B", "\xFF", "\xC3", "\xC0\xAF", "\xE0\x80\xAF", "\xED\xA0\x80",
+                                  "\xF0\x80\x80\x80", "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80", "\xE2\x82", "\x7F"}) {
+      CPPUNIT_ASSERT(!is_safe_sentence("a" + bad + "b", 100));
+      const std::string safe = safe_sentence("a" + bad + "b", 100);
+      CPPUNIT_ASSERT(is_safe_sentence(safe, 100));
+      CPPUNIT_ASSERT(safe.starts_with("a?") && safe.ends_with("b"));
+      Message message = exception();
+      message.exception.text = std::string(bad.size(), 'x');
+      Bytes bytes = encoded(message);
+      std::copy(bad.begin(), bad.end(), bytes.end() - static_cast<std::ptrdiff_t>(bad.size()));
+      reseal(bytes);
+      CPPUNIT_ASSERT(!decode(bytes).good());
+    }
+    for (const std::string good :
+         {"\xC2\xA0", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
+      CPPUNIT_ASSERT(is_safe_sentence(good, 4));
+      CPPUNIT_ASSERT_EQUAL(good, safe_sentence(good, 4));
+      CPPUNIT_ASSERT_EQUAL(std::string(), safe_sentence(good, 1));
+    }
   }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(MessageTest);
