@@ -17,10 +17,7 @@ namespace {
 class Operator {
  public:
   explicit Operator(StressWorld& world)
-      : world_(world),
-        storage_(world.storage),
-        random_(static_cast<std::uint32_t>(mixed(world.options.seed + 77))),
-        collected_(world.device_count(), std::vector<std::uint32_t>(kStressTracks + 1, 0)) {}
+      : world_(world), storage_(world.storage), random_(static_cast<std::uint32_t>(mixed(world.options.seed + 77))) {}
 
   void run() {
     while (!world_.stop && !world_.failed) {
@@ -118,17 +115,18 @@ class Operator {
     const std::uint32_t now = world_.collections + 1;
     for (std::uint32_t device = 0; device < world_.device_count() && !world_.failed; ++device) {
       TrackMap map = TrackMap::changed(storage_, device);
+      auto& collected = world_.devices[device]->collected;
       auto& notes = world_.devices[device]->unnumbered;
       for (std::uint64_t note = notes.front(); note != 0; note = notes.front()) {
         const auto track = static_cast<std::uint32_t>(note);
-        if (!map.test(track) && collected_[device][track] < static_cast<std::uint32_t>(note >> 32))
+        if (!map.test(track) && collected[track].load(std::memory_order_relaxed) < static_cast<std::uint32_t>(note >> 32))
           return world_.fail("device " + std::to_string(device) + " changed track " + std::to_string(track) +
                              " without a number, and its change map does not say so");
         notes.pop();
       }
       for (std::uint64_t track = map.next(0); track < map.tracks(); track = map.next(track + 1)) {
+        collected[track].store(now, std::memory_order_relaxed);
         map.clear(static_cast<std::uint32_t>(track));
-        collected_[device][track] = now;
       }
     }
     world_.collections.store(now, std::memory_order_release);
@@ -162,7 +160,6 @@ class Operator {
   StressWorld& world_;
   CommonStorage& storage_;
   std::mt19937 random_;
-  std::vector<std::vector<std::uint32_t>> collected_;  // when a track was last found marked, by device
 };
 
 }  // namespace
@@ -187,7 +184,7 @@ void run_display(StressWorld& world, std::uint32_t number) {
     if (newcomer.good()) unregister_system(storage, newcomer.value.system);
     if (!find_device(storage, "HERC0", 0xA00)) world.fail("a device is not found");
     ++world.displays;
-    const std::uint64_t until = world.writes + random() % 2000, limit_us = monotonic_us() + 50'000;
+    const std::uint64_t until = world.writes + random() % 20000, limit_us = monotonic_us() + 200'000;
     world.await([&] { return world.stop || world.writes >= until || monotonic_us() >= limit_us; });
   }
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "serializer/common_storage.h"
+#include "stress_write.h"
 
 namespace afterimage::testing {
 
@@ -54,9 +55,11 @@ struct alignas(64) StressDevice {
   WordRing<4096> results;     // attempt << 32 | sequence number returned, or kUnnumbered
   WordRing<8192> unnumbered;  // collections when the write began + 1 << 32 | track, for each track of a write that got no number
   std::atomic<Order> order{Order::kLive};
-  std::atomic<std::uint32_t> died_on_track{0};  // + 1; 0: it held no slot with ranges
-  std::atomic<Sequence> flushed{0};             // the writer's own word on what is in the file
-  std::atomic<Sequence> audited_last{0};        // of the tokens the auditor has seen of it
+  std::atomic<std::uint32_t> died_on_track{0};                            // + 1; 0: it held no slot with ranges
+  std::atomic<std::uint32_t> died_since{0};                               // collections when the write that it died in began, + 1
+  std::array<std::atomic<std::uint32_t>, kStressTracks + 1> collected{};  // the latest reading of the change map that found the track
+  std::atomic<Sequence> flushed{0};                                       // the writer's own word on what is in the file
+  std::atomic<Sequence> audited_last{0};                                  // of the tokens the auditor has seen of it
 };
 
 enum class Plant : std::uint32_t { kNone, kLateByte, kEarlyFree, kLostMark, kTwice };  // faults of the test itself, to show it sees them

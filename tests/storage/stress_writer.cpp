@@ -48,6 +48,7 @@ class Writer {
   // Without a release: what it holds stays as it is, for the burial. The order's store stands for the kernel's: a process is dead
   // before anybody is told so.
   End died() {
+    mine_.died_since.store(began_, std::memory_order_relaxed);
     mine_.died_on_track.store(writer_->empty() ? 0 : writer_->token().ranges[0].track + 1, std::memory_order_relaxed);
     mine_.order.store(Order::kDead, std::memory_order_release);
     return End::kDied;
@@ -74,7 +75,7 @@ class Writer {
 
   // False if it is to die and has gone as far as it will.
   bool write(StressWrite write) {
-    const std::uint32_t collections = world_.collections.load(std::memory_order_acquire);
+    began_ = world_.collections.load(std::memory_order_acquire) + 1;
     const Sequence after = world_.newest.load(std::memory_order_relaxed);
     write.fill(bytes_, after);
     for (;;) {
@@ -93,7 +94,7 @@ class Writer {
         continue;
       }
       ++world_.writes;
-      return result.outcome == NumberOutcome::kNumbered ? numbered(write, result, after) : recorded(write, collections);
+      return result.outcome == NumberOutcome::kNumbered ? numbered(write, result, after) : recorded(write);
     }
   }
 
@@ -132,14 +133,14 @@ class Writer {
     return world_.await([&] { return mine_.results.push((std::uint64_t{write.attempt} << 32) | result.sequence); });
   }
 
-  bool recorded(const StressWrite& write, std::uint32_t collections) {
+  bool recorded(const StressWrite& write) {
     ++world_.unnumbered;
     ::sched_yield();  // most of the time is for tokens
     if (!world_.await([&] { return mine_.results.push((std::uint64_t{write.attempt} << 32) | kUnnumbered); })) return false;
     if (write.kind == TokenKind::kVerify) return true;
     if (world_.options.plant == Plant::kLostMark) TrackMap::changed(storage_, device_).clear(write.track());
     for (std::uint32_t track = write.track(); track < write.track() + (write.on_two_tracks() ? 2 : 1); ++track)
-      if (!world_.await([&] { return mine_.unnumbered.push((std::uint64_t{collections + 1} << 32) | track); })) return false;
+      if (!world_.await([&] { return mine_.unnumbered.push((std::uint64_t{began_} << 32) | track); })) return false;
     return true;
   }
 
@@ -183,6 +184,7 @@ class Writer {
   SlotWriter* writer_ = nullptr;
   Capture capture_;
   std::uint32_t attempt_ = 0;
+  std::uint32_t began_ = 0;  // collections when the present write began, + 1
 };
 
 }  // namespace
