@@ -16,6 +16,8 @@ namespace afterimage {
 
 inline constexpr unsigned kMaxTappedDevices = TAP_MAX_DEVICES;
 
+struct TapService;  // the module's own thread, tap_service.cpp
+
 struct TapModule {
   const TapHost* host = nullptr;
   std::mutex mutex;  // settings, attachments, the list of devices
@@ -29,6 +31,9 @@ struct TapModule {
   std::atomic<std::uint64_t> open_patience_until_us{0};
   // When this Hercules first saw the last freeze (monotonic microseconds), and which one that was (its count).
   std::atomic<std::uint64_t> frozen_since_us{0}, frozen_number{0};
+  std::mutex attaching;   // serialises attach_storage(), which may wait; never on a write path
+  std::string said_last;  // by attach_storage(), so that one reason is said once; under `attaching`
+  std::shared_ptr<TapService> service;
 };
 
 TapModule& tap_module();

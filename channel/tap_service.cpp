@@ -28,7 +28,9 @@ constexpr std::uint64_t kVerifyBudget_us = 150'000;
 constexpr std::uint64_t kMoverSilent_us = 5'000'000;
 constexpr unsigned kTakeWait_ms = 50;
 
-struct Service {
+}  // namespace
+
+struct TapService {
   pthread_t thread{};
   bool running = false;
   std::uint64_t ticks = 0;
@@ -40,9 +42,12 @@ struct Service {
   bool inventory_told = false;
 };
 
-Service& service() {
-  static Service* one = new Service;
-  return *one;
+namespace {
+
+TapService& service() {
+  TapModule& module = tap_module();
+  if (!module.service) module.service = std::make_shared<TapService>();
+  return *module.service;
 }
 
 std::vector<TapDevice*> open_devices() {
@@ -72,7 +77,7 @@ void tell_state(CommonStorage& storage, SessionState state) {
   }
 }
 
-void watch_session(Service& own, CommonStorage& storage) {
+void watch_session(TapService& own, CommonStorage& storage) {
   const SessionState state = control_view(storage).state;
   if (state != own.told_state) {
     own.told_state = state;
@@ -125,7 +130,7 @@ void watch_number(TapDevice& device) {
   device.device_number = now;
 }
 
-bool serve_devices(const Service& own) {
+bool serve_devices(const TapService& own) {
   bool busy = false;
   const bool slow = own.ticks % kSlowTicks == 0;
   const auto devices = open_devices();
@@ -140,7 +145,7 @@ bool serve_devices(const Service& own) {
   return busy;
 }
 
-bool tick(Service& own) {
+bool tick(TapService& own) {
   TapModule& module = tap_module();
   ++own.ticks;
   if (module.current.load() == nullptr || own.ticks % kSlowTicks == 0) attach_storage(0);
@@ -167,7 +172,7 @@ bool tick(Service& own) {
 }
 
 void* run(void*) {
-  Service& own = service();
+  TapService& own = service();
   while (!tap_module().stopping.load()) {
     bool busy = false;
     try {
@@ -183,8 +188,8 @@ void* run(void*) {
 }  // namespace
 
 void start_service() {
-  Service& own = service();
-  own = Service{};
+  TapService& own = service();
+  own = TapService{};
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);  // Hercules's own threads handle its signals
@@ -194,7 +199,7 @@ void start_service() {
 }
 
 void stop_service() {
-  Service& own = service();
+  TapService& own = service();
   if (!own.running) return;
   pthread_join(own.thread, nullptr);
   own.running = false;

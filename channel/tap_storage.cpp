@@ -12,11 +12,6 @@ namespace {
 constexpr unsigned kRetryStep_ms = 100;
 constexpr std::uint64_t kOpenPatience_us = 10'000'000;
 
-std::mutex& attaching() {
-  static auto* mutex = new std::mutex;
-  return *mutex;
-}
-
 std::string upper_first(std::string text) {
   for (char& c : text)
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
@@ -24,9 +19,9 @@ std::string upper_first(std::string text) {
 }
 
 void say_once(const std::string& text) {
-  static auto* last = new std::string;
-  if (text == *last) return;
-  *last = text;
+  TapModule& module = tap_module();
+  if (text == module.said_last) return;
+  module.said_last = text;
   tap_log(text);
 }
 
@@ -52,8 +47,8 @@ Result<std::unique_ptr<TapAttachment>> open_and_register(const TapSettings& sett
 }  // namespace
 
 void attach_storage(unsigned patience_ms) {
-  const std::lock_guard serial(attaching());
   TapModule& module = tap_module();
+  const std::lock_guard serial(module.attaching);
   TapSettings settings;
   {
     const std::lock_guard lock(module.mutex);
