@@ -5,12 +5,14 @@
 
 #include "kill_round.h"
 #include "serializer/clock.h"
+#include "tests/canary/canary_names.h"
 
 namespace afterimage::testing {
 namespace {
 
 struct KillOptions {
   std::uint64_t kills = 20, stops = 20, mover_strikes = 10, seed = 1, seconds = 0;
+  std::string bug;  // of serializer/canary.h, in a build that has them
 };
 
 bool read_options(int argc, char** argv, KillOptions& options) {
@@ -20,6 +22,10 @@ bool read_options(int argc, char** argv, KillOptions& options) {
                                                     {"--seed", &options.seed},
                                                     {"--seconds", &options.seconds}};
   for (int i = 1; i + 1 < argc; i += 2) {
+    if (argv[i] == std::string("--bug")) {
+      options.bug = argv[i + 1];
+      continue;
+    }
     if (names.count(argv[i]) == 0) return false;
     *names.at(argv[i]) = std::strtoull(argv[i + 1], nullptr, 10);
   }
@@ -100,7 +106,12 @@ int run(const KillOptions& options) {
 int main(int argc, char** argv) {
   afterimage::testing::KillOptions options;
   if (!afterimage::testing::read_options(argc, argv, options)) {
-    std::fprintf(stderr, "usage: storage_kill [--kills N] [--stops N] [--mover-strikes N] [--seed N] [--seconds N]\n");
+    std::fprintf(stderr, "usage: storage_kill [--kills N] [--stops N] [--mover-strikes N] [--seed N] [--seconds N] [--bug NAME]\n");
+    return 8;
+  }
+  const afterimage::Status planted = afterimage::plant(options.bug);
+  if (!planted.good()) {
+    std::fprintf(stderr, "storage_kill: %s\n", planted.text().c_str());
     return 8;
   }
   return afterimage::testing::run(options);

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <optional>
 #include <random>
 
 #include "kill_ledger.h"
@@ -119,20 +120,39 @@ class Mover {
     }
   }
 
-  // Resumes what was suspended, as an operator would, once there is room again; then the change maps are read.
+  // Resumes what was suspended, as an operator would, once there is room again; then the change maps are read. Only the mover ends a
+  // state in which no numbers are given, so what it has seen of one holds to its end.
   void keep_the_session() {
     const ControlView view = control_view(storage_);
+    if (cut_ && view.sequence != *cut_) return (void)fail(view.sequence, "it was numbered above the cut " + std::to_string(*cut_));
     if (view.state == SessionState::kFrozen) {
-      change_session_state(storage_, SessionState::kFrozen, SessionState::kSuspended);
+      if (frozen_looks_ > 0 && --frozen_looks_ > 0) return;
+      const StateChange change = change_session_state(storage_, SessionState::kFrozen, SessionState::kSuspended);
+      if (change.changed) cut_holds(change.cut);
     } else if (view.state == SessionState::kSuspended) {
+      cut_ = view.sequence;
       if (view.sequence - storage_.control().freed_through > storage_.sequence_entries() / 4) return;
       ledger_.collecting = 1;
       const StateChange change = change_session_state(storage_, SessionState::kSuspended, SessionState::kActive);
-      if (change.changed && change.cut < view.sequence) return (void)fail("the cut of a suspension went back");
+      if (change.changed) cut_holds(change.cut);
+      cut_.reset();
       collect();
     } else if (random_() % 3000 == 0) {
-      if (change_session_state(storage_, SessionState::kActive, SessionState::kFrozen).changed) ++ledger_.freezes;
+      const StateChange change = change_session_state(storage_, SessionState::kActive, SessionState::kFrozen);
+      if (!change.changed) return;
+      ++ledger_.freezes;
+      cut_ = change.cut;
+      frozen_looks_ = random_() % 100;
     }
+    resume_volumes();
+  }
+
+  void cut_holds(Sequence cut) {
+    if (cut_ && *cut_ != cut) fail(cut, "it was numbered above the cut " + std::to_string(*cut_));
+    cut_ = cut;
+  }
+
+  void resume_volumes() {
     for (std::uint32_t device = 0; device < kDevices; ++device) {
       if ((storage_.device(device).duplex & kVolumeSuspended) == 0) continue;
       ledger_.collecting = 1;
@@ -171,6 +191,8 @@ class Mover {
   SlotReader reader_;
   std::mt19937 random_;
   Sequence seen_ = 0;
+  std::optional<Sequence> cut_;     // of the state that now gives no numbers
+  std::uint32_t frozen_looks_ = 0;  // how often a freeze is yet looked at before it ends
   std::uint64_t next_pulse_us_ = 0;
 };
 

@@ -47,22 +47,33 @@ planted() {
 
 # So must the planted bugs of the product (serializer/canary.h) that lie in common storage.
 bugs() {
-  local began=$SECONDS seen=0 bug program
+  local began=$SECONDS seen=0 bug folder
   local all=(NumberedAfterTheIo SequenceReusedAfterRestart StampNotRising BoundaryInsideCcw RangesJoinedOverGap SlotReusedEarly ChunkTakenEarly
     ChunkFreedEarly FreedOneTooMany DataSentBeforeItsFile BurialSkipsDevice UnhardenedNotMarked FreezeLetsWritesPass CutOneTooLow ChangeNotRecorded)
-  program=$(AFTERIMAGE_BUILD=$build tests/variant.sh proof storage_stress)/tests/storage/storage_stress || exit 8
+  local of_processes=(BurialSkipsDevice UnhardenedNotMarked SequenceReusedAfterRestart ChangeNotRecorded ChunkTakenEarly ChunkFreedEarly
+    FreedOneTooMany FreezeLetsWritesPass)
+  folder=$(AFTERIMAGE_BUILD=$build tests/variant.sh proof storage_stress storage_kill)/tests/storage || exit 8
   for bug in "${all[@]}"; do
-    "$program" --operations 10000000 --seed "$seed" --bug "$bug" >"$scratch/bug" 2>&1
-    case $? in
-      1) seen=$((seen + 1)); echo "  $bug: $(sed -n 's/^storage_stress: FAILED: //p' "$scratch/bug")" ;;
-      134) seen=$((seen + 1)); echo "  $bug: $(grep -m 1 'CHECK FAILED' "$scratch/bug")" ;;
-      *)
-        echo "storage: a planted bug is not seen: repeat with: $program --operations 10000000 --seed $seed --bug $bug" >&2
-        bad=1
-        ;;
-    esac
+    see_bug "$folder/storage_stress" --operations 10000000 --seed "$seed" --bug "$bug" && seen=$((seen + 1))
   done
-  echo "FIGURE|common storage: planted bugs of the product seen by the stress|${#all[@]}|$seen|$((SECONDS - began))"
+  echo "FIGURE|common storage: planted bugs of the product seen by threads|${#all[@]}|$seen|$((SECONDS - began))"
+  began=$SECONDS seen=0
+  for bug in "${of_processes[@]}"; do
+    see_bug "$folder/storage_kill" --kills 400 --stops 400 --mover-strikes 400 --seed "$seed" --bug "$bug" && seen=$((seen + 1))
+  done
+  echo "FIGURE|common storage: planted bugs of the product seen by processes|${#of_processes[@]}|$seen|$((SECONDS - began))"
+}
+
+see_bug() {
+  "$@" >"$scratch/bug" 2>&1
+  case $? in
+    1 | 134) echo "  ${*: -1}: $(grep -m 1 -o -E 'FAILED: .*|CHECK FAILED.*' "$scratch/bug")" ;;
+    *)
+      echo "storage: a planted bug is not seen: repeat with: $*" >&2
+      bad=1
+      return 1
+      ;;
+  esac
 }
 
 # both PROGRAM ARGUMENTS...: two processes at once, with seeds of their own; what they print goes to $scratch/both; sets `verdict`.

@@ -27,12 +27,12 @@ user_regs_struct registers_of(pid_t child) {
 
 Tracee::Tracee(pid_t child) : child_(child) {
   if (::ptrace(PTRACE_SEIZE, child, nullptr, reinterpret_cast<void*>(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)) != 0) {
-    if (errno == ESRCH) {  // it has ended already
+    const int error = errno;
+    if (::waitpid(child, &status_, WNOHANG) == child) {  // it has ended already
       ended_ = true;
-      ::waitpid(child, &status_, 0);
       return;
     }
-    throw std::runtime_error(std::string("processes cannot be traced here (") + std::strerror(errno) +
+    throw std::runtime_error(std::string("processes cannot be traced here (") + std::strerror(error) +
                              "): run where ptrace of one's own children is allowed");
   }
   attached_ = true;
