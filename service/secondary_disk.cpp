@@ -14,6 +14,7 @@ Status SecondaryNode::open_images() {
   auto applier = Applier::open(std::move(volumes));
   if (!applier.good()) return applier.status;
   applier_ = std::move(applier.value);
+  images_status_ = Status::ok();
   return Status::ok();
 }
 
@@ -87,12 +88,14 @@ void SecondaryNode::flush_applies() {
   batch->mark = {core_->epoch(), batch->writes.back().token.sequence};
   image_worker_->submit(
       [this, batch] {
-        batch->status = raise_mark(batch->mark);
+        // What failed before leaves a gap that nothing may be applied behind, until it is replayed.
+        if (images_status_) images_status_ = raise_mark(batch->mark);
+        batch->status = images_status_;
         if (!batch->status) return;
         for (const auto& write : batch->writes) {
           auto applied = applier_->apply(write);
           if (!applied.good()) {
-            batch->status = applied.status;
+            batch->status = images_status_ = applied.status;
             return;
           }
           if (applied.value.compared) batch->verified.push_back({write.token.sequence, applied.value.equal, applied.value.detail});

@@ -92,7 +92,9 @@ class SecondaryNode {
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<CheckpointFile> checkpoints_;
   std::unique_ptr<AppliedMark> applied_mark_;
-  AppliedThrough marked_;  // the images' worker alone, once it runs
+  // The images' worker alone, once it runs.
+  AppliedThrough marked_;
+  Status images_status_;  // the first failure since they were opened
   std::unique_ptr<SecondaryCore> core_;
   std::unique_ptr<NodeLink> listener_;
   std::unique_ptr<FailureMonitor> monitor_;
