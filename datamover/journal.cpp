@@ -27,6 +27,7 @@ std::string at_position(const std::string& path, std::uint64_t offset, std::uint
 struct Journal::Impl {
   JournalFiles files;
   std::uint64_t begin = 0, released = 0, end = 0;
+  std::uint64_t durable = 0;           // everything before it was synced
   std::optional<std::uint16_t> dirty;  // file with bytes that are not synced; never more than one
   bool full = false;
   Status broken = Status::ok();
@@ -44,9 +45,16 @@ struct Journal::Impl {
   Status find_end();
   Result<std::optional<std::uint64_t>> newest_segment();
   Status walk(std::uint64_t segment);
-  Status refuse_hidden_records();
+  Result<std::uint64_t> durable_mark() const;
+  Status settle_tail();
+  Status void_records(const std::vector<std::uint64_t>& positions);
   Status leave_segment();
-  Status sync_dirty();
+  Status sync_all();
+  Status write_again(std::uint64_t from);
+  Status write_mark(std::uint16_t file);
+  Status sync_only(std::uint16_t file);
+  Status sync_dirty(std::uint64_t through);
+  std::uint32_t unsynced_bytes(std::uint64_t position) const;
 };
 
 Status Journal::Impl::read(std::uint64_t position, std::span<std::uint8_t> into) const {
@@ -56,7 +64,7 @@ Status Journal::Impl::read(std::uint64_t position, std::span<std::uint8_t> into)
 
 Status Journal::Impl::write(std::uint64_t position, std::span<const std::uint8_t> bytes) {
   const std::uint16_t file = shape().file_of(shape().segment_of(position));
-  Status status = dirty && *dirty != file ? sync_dirty() : Status::ok();
+  Status status = dirty && *dirty != file ? sync_dirty(end) : Status::ok();
   dirty = file;
   if (status) status = write_at(files.handles[file].get(), files.paths[file], shape().offset_of(position), bytes);
   return status;
@@ -129,8 +137,26 @@ Status Journal::Impl::walk(std::uint64_t segment) {
   return Status::ok();
 }
 
-// A crash while appending leaves nothing whole behind the torn record; a whole record there means that something durable was damaged.
-Status Journal::Impl::refuse_hidden_records() {
+// The furthest position that was once said to be durable.
+Result<std::uint64_t> Journal::Impl::durable_mark() const {
+  std::uint64_t furthest = 0;
+  for (std::uint16_t file = 0; file < shape().files; ++file) {
+    std::array<std::uint8_t, kDurableMarkBytes> bytes{};
+    Status status = read_at(files.handles[file].get(), files.paths[file], kDurableMarkAt, bytes);
+    if (!status) return failed<std::uint64_t>(std::move(status));
+    furthest = std::max(furthest, get_durable_mark(bytes, files.journal_id).value_or(0));
+  }
+  return result_of(furthest);
+}
+
+// Where the whole records end, a crash may have torn what was not synced, in any order: later records of the same sync may be whole, and
+// are made void, so that none comes back behind what is appended now. A record that was durable is not torn by a crash: then something was
+// damaged. The durable mark tells, and so does each later record.
+Status Journal::Impl::settle_tail() {
+  const auto marked = durable_mark();
+  if (!marked.good()) return marked.status;
+  std::uint64_t was_durable = marked.value;
+  std::vector<std::uint64_t> later;
   const std::uint64_t stop = shape().start_of(shape().segment_of(end) + 1);
   std::vector<std::uint8_t> chunk;
   for (std::uint64_t at = end; at < stop; at += chunk.size()) {
@@ -139,19 +165,40 @@ Status Journal::Impl::refuse_hidden_records() {
     if (!status) return status;
     for (std::size_t i = 0; i + kRecordHeaderBytes <= chunk.size(); i += kJournalAlign) {
       const auto seen = get_record_header(std::span(chunk).subspan(i), files.journal_id);
-      if (!seen || seen->position != at + i) continue;  // what an earlier use of the file left has other positions
-      auto header = header_at(at + i);
-      if (!header.good()) return std::move(header.status);
-      if (!header.value) continue;
-      auto whole = whole_at(*header.value);
-      if (!whole.good()) return std::move(whole.status);
-      if (whole.value)
-        return Status::error("The journal is damaged: the record in " + where(end) +
-                             " cannot be read and whole records follow it at position " + std::to_string(at + i) +
-                             ". Restore the file, or recover what the checkpoint covers and start again.");
+      if (!seen || seen->position != at + i || seen->position == end) continue;  // an earlier use of the file left other positions
+      was_durable = std::max(was_durable, seen->durable_before());
+      later.push_back(seen->position);
     }
   }
-  return Status::ok();
+  if (was_durable > end)
+    return Status::error("The journal is damaged: the record in " + where(end) + " cannot be read and everything before position " +
+                         std::to_string(was_durable) +
+                         " was durable. Restore the file, or recover what the checkpoint covers and start again.");
+  Status status = void_records(later);
+  if (status) status = write_again(std::min(marked.value, end));
+  return status;
+}
+
+// What is not known to be durable may be in the page cache only, left there by a process that was killed, or by a sync that failed: what
+// the kernel could not write it does not try again unless it is written again.
+Status Journal::Impl::write_again(std::uint64_t from) {
+  if (end == 0) return Status::ok();
+  from = std::max(from, shape().start_of(shape().segment_of(end - 1)));  // earlier segments were synced when they were left
+  std::vector<std::uint8_t> chunk;
+  Status status = Status::ok();
+  for (std::uint64_t at = from; at < end && status; at += chunk.size()) {
+    chunk.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kScanBytes, end - at)));
+    status = read(at, chunk);
+    if (status) status = write(at, chunk);
+  }
+  return status;
+}
+
+Status Journal::Impl::void_records(const std::vector<std::uint64_t>& positions) {
+  constexpr std::array<std::uint8_t, kRecordHeaderBytes> kNothing{};
+  Status status = Status::ok();
+  for (auto it = positions.begin(); it != positions.end() && status; ++it) status = write(*it, kNothing);
+  return status;
 }
 
 Status Journal::Impl::find_end() {
@@ -159,21 +206,46 @@ Status Journal::Impl::find_end() {
   auto newest = newest_segment();
   if (!newest.good()) return std::move(newest.status);
   Status status = newest.value ? walk(*newest.value) : Status::ok();
-  if (status) status = refuse_hidden_records();
-  // What a killed process had appended may be in the page cache alone, and whoever replays it takes it for durable.
-  if (status && newest.value) {
-    dirty = shape().file_of(*newest.value);
-    status = sync_dirty();
-  }
+  if (status) status = settle_tail();
+  if (status) status = sync_all();
   released = begin;
   return status;
 }
 
-Status Journal::Impl::sync_dirty() {
-  if (!dirty) return Status::ok();
-  if (::fdatasync(files.handles[*dirty].get()) != 0) return file_error("sync the journal file", files.paths[*dirty], errno);
+// What a killed process left in the page cache is not durable yet, and is about to be taken for it.
+Status Journal::Impl::sync_all() {
+  for (std::uint16_t file = 0; file < shape().files; ++file)
+    if (Status synced = sync_only(file); !synced) return synced;
+  durable = end;
+  const std::uint16_t marked = shape().file_of(shape().segment_of(end));
+  Status status = write_mark(marked);
+  if (status) status = sync_only(marked);
+  return status;
+}
+
+Status Journal::Impl::sync_only(std::uint16_t file) {
+  if (::fdatasync(files.handles[file].get()) != 0) return file_error("sync the journal file", files.paths[file], errno);
   dirty.reset();
   return Status::ok();
+}
+
+// The mark is not synced itself: it goes with the next sync, and until then it outlives the process.
+Status Journal::Impl::sync_dirty(std::uint64_t through) {
+  if (!dirty) return Status::ok();
+  const std::uint16_t file = *dirty;
+  if (Status synced = sync_only(file); !synced) return synced;
+  durable = through;
+  return write_mark(file);
+}
+
+Status Journal::Impl::write_mark(std::uint16_t file) {
+  std::array<std::uint8_t, kDurableMarkBytes> mark{};
+  put_durable_mark(mark, durable, files.journal_id);
+  return write_at(files.handles[file].get(), files.paths[file], kDurableMarkAt, mark);
+}
+
+std::uint32_t Journal::Impl::unsynced_bytes(std::uint64_t position) const {
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(position - durable, ~std::uint32_t{0}));
 }
 
 // Closes the present segment with a skip marker and makes it durable before the next one begins.
@@ -182,11 +254,12 @@ Status Journal::Impl::leave_segment() {
   RecordHeader skip;
   skip.type = RecordType::kSkip;
   skip.position = end;
+  skip.unsynced_bytes = unsynced_bytes(end);
   skip.length = static_cast<std::uint32_t>(std::min<std::uint64_t>(next - end - kRecordHeaderBytes, ~std::uint32_t{0}));
   std::array<std::uint8_t, kRecordHeaderBytes> bytes{};
   put_record_header(bytes, skip, files.journal_id);
   Status status = write(end, bytes);
-  if (status) status = sync_dirty();
+  if (status) status = sync_dirty(next);
   if (status) end = next;
   return status;
 }
@@ -254,6 +327,7 @@ Result<std::uint64_t> Journal::append(std::span<const std::uint8_t> record) {
   RecordHeader header;
   header.length = static_cast<std::uint32_t>(record.size());
   header.position = my.end;
+  header.unsynced_bytes = my.unsynced_bytes(my.end);
   header.payload_crc = payload_crc(record, my.files.journal_id);
   my.buffer.resize(kRecordHeaderBytes + record.size());
   put_record_header(my.buffer, header, my.files.journal_id);
@@ -272,7 +346,7 @@ Result<std::uint64_t> Journal::append(std::span<const std::uint8_t> record) {
 Status Journal::sync() {
   if (planted(Canary::kJournalNotSynced)) return Status::ok();
   if (!impl_->broken) return impl_->broken;
-  Status status = impl_->sync_dirty();
+  Status status = impl_->sync_dirty(impl_->end);
   if (!status) impl_->broken = status;
   return status;
 }
@@ -296,7 +370,7 @@ Status Journal::reset() {
     return status;
   }
   my.dirty.reset();
-  my.begin = my.released = my.end = my.shape().start_of(my.files.base_segment);
+  my.begin = my.released = my.end = my.durable = my.shape().start_of(my.files.base_segment);
   return Status::ok();
 }
 

@@ -28,8 +28,9 @@ std::uint64_t least_capacity(const JournalSettings& settings);
 class Journal {
  public:
   ~Journal();
-  // Opens or creates. A torn tail (crash while appending) is cut off at the last whole record; a damaged record with whole records behind
-  // it is an error that names file and position: nothing is guessed. A second process on the same directory is refused.
+  // Opens or creates. What a crash tore before it was synced is cut off at the last whole record; a record that was durable and cannot be
+  // read is an error that names file and position: nothing is guessed. What is found is durable on return. A second process on the same
+  // directory is refused.
   static Result<std::unique_ptr<Journal>> open(const JournalSettings& settings);
   // Calls `visit` for every record from `position` (a record boundary; 0 = begin()) to the end, in order. Stops at the first error of
   // `visit` and returns it. A damaged record is an error that names file and position.

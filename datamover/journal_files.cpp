@@ -23,7 +23,12 @@ constexpr std::uint64_t kDiskReserveBytes = 1u << 20;  // left free when the jou
 
 std::string file_path(const std::string& directory, std::uint32_t index) { return directory + "/journal." + std::to_string(index + 1); }
 
-bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+// Only "no such file" is absence: a journal that cannot be looked at must not be made anew over the one that is there.
+Result<bool> exists(const std::string& path) {
+  if (::access(path.c_str(), F_OK) == 0) return result_of(true);
+  if (errno == ENOENT) return result_of(false);
+  return failed<bool>(file_error("examine", path, errno));
+}
 
 std::uint64_t file_bytes_of(const JournalSettings& settings) {
   return settings.bytes / settings.files / kJournalHeaderBytes * kJournalHeaderBytes;
@@ -145,8 +150,13 @@ std::uint64_t least_capacity(const JournalSettings& settings) {
 
 Result<JournalFiles> open_journal_files(const JournalSettings& settings) {
   Status status = check_settings(settings);
-  if (status && !exists(file_path(settings.directory, 0))) status = create_all(settings);
-  if (status && exists(file_path(settings.directory, settings.files)))
+  const auto first = exists(file_path(settings.directory, 0));
+  const auto surplus = exists(file_path(settings.directory, settings.files));
+  if (status) status = first.good() ? surplus.status : first.status;
+  if (status && !first.value) status = create_all(settings);
+  // Names that a killed process had not yet made durable.
+  if (status) status = sync_directory(settings.directory);
+  if (status && surplus.value)
     status = Status::error("The journal in " + settings.directory + " has more than the " + std::to_string(settings.files) +
                            " files that are configured; configure it as it is, or end the session and remove the journal first.");
   JournalFiles files;

@@ -14,7 +14,8 @@ namespace {
 
 constexpr char kFileMagic[8] = {'A', 'I', 'J', 'R', 'N', 'L', '0', '1'};
 constexpr std::size_t kFileHeaderUsed = 64;
-constexpr std::uint32_t kRecordMagic = 0x41494A52;  // "AIJR"
+constexpr std::uint32_t kRecordMagic = 0x41494A52;   // "AIJR"
+constexpr std::uint32_t kDurableMagic = 0x41494A44;  // "AIJD"
 
 std::uint32_t seed_of(std::uint64_t journal_id) {
   std::uint8_t bytes[8];
@@ -64,7 +65,7 @@ void put_record_header(std::span<std::uint8_t> into, const RecordHeader& header,
   put_u16(p + 4, kJournalVersion);
   put_u16(p + 6, static_cast<std::uint16_t>(header.type));
   put_u32(p + 8, header.length);
-  put_u32(p + 12, 0);
+  put_u32(p + 12, header.unsynced_bytes);
   put_u64(p + 16, header.position);
   put_u32(p + 24, header.payload_crc);
   put_u32(p + 28, crc32c(seed_of(journal_id), p, 28));
@@ -75,16 +76,36 @@ std::optional<RecordHeader> get_record_header(std::span<const std::uint8_t> from
   const std::uint8_t* p = from.data();
   if (get_u32(p) != kRecordMagic || get_u16(p + 4) != kJournalVersion) return {};
   if (get_u32(p + 28) != crc32c(seed_of(journal_id), p, 28)) return {};
-  if (!all_zero(from.subspan(12, 4))) return {};
   const unsigned type = get_u16(p + 6);
   if (type != static_cast<unsigned>(RecordType::kData) && type != static_cast<unsigned>(RecordType::kSkip)) return {};
   RecordHeader header;
   header.type = static_cast<RecordType>(type);
   header.length = get_u32(p + 8);
+  header.unsynced_bytes = get_u32(p + 12);
   header.position = get_u64(p + 16);
   header.payload_crc = get_u32(p + 24);
+  if (header.unsynced_bytes > header.position) return {};
   if (header.type == RecordType::kSkip && header.payload_crc != 0) return {};
   return header;
+}
+
+void put_durable_mark(std::span<std::uint8_t> into, std::uint64_t position, std::uint64_t journal_id) {
+  AI_CHECK(into.size() >= kDurableMarkBytes);
+  std::uint8_t* p = into.data();
+  std::fill_n(p, kDurableMarkBytes, std::uint8_t{0});
+  put_u32(p, kDurableMagic);
+  put_u16(p + 4, kJournalVersion);
+  put_u64(p + 16, position);
+  put_u32(p + 28, crc32c(seed_of(journal_id), p, 28));
+}
+
+std::optional<std::uint64_t> get_durable_mark(std::span<const std::uint8_t> from, std::uint64_t journal_id) {
+  if (from.size() < kDurableMarkBytes) return {};
+  const std::uint8_t* p = from.data();
+  if (get_u32(p) != kDurableMagic || get_u16(p + 4) != kJournalVersion) return {};
+  if (get_u32(p + 28) != crc32c(seed_of(journal_id), p, 28)) return {};
+  if (!all_zero(from.subspan(6, 10)) || !all_zero(from.subspan(24, 4))) return {};
+  return get_u64(p + 16);
 }
 
 std::uint32_t payload_crc(std::span<const std::uint8_t> payload, std::uint64_t journal_id) {

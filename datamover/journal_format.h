@@ -11,6 +11,8 @@ inline constexpr std::uint16_t kJournalVersion = 1;
 inline constexpr std::uint64_t kJournalHeaderBytes = 4096;  // of each file; records begin behind it
 inline constexpr std::uint64_t kJournalAlign = 64;          // records begin at multiples of this
 inline constexpr std::uint32_t kRecordHeaderBytes = 32;
+inline constexpr std::uint64_t kDurableMarkAt = 512;  // of each file: a sector of its own
+inline constexpr std::uint32_t kDurableMarkBytes = 32;
 
 struct JournalFileHeader {
   std::uint16_t index = 0, files = 0;  // this file's place among all
@@ -27,6 +29,10 @@ struct RecordHeader {
   std::uint32_t length = 0;    // payload bytes
   std::uint64_t position = 0;  // of this header
   std::uint32_t payload_crc = 0;
+  // Of those just before it, so many were not yet durable when it was written. Tells a record that a crash tore before its sync from one
+  // that was damaged after it.
+  std::uint32_t unsynced_bytes = 0;
+  std::uint64_t durable_before() const { return position - unsynced_bytes; }
 };
 
 // A position counts payload space over all uses of all files: segment = position / segment_bytes, file = segment modulo files.
@@ -48,6 +54,9 @@ void put_file_header(std::span<std::uint8_t> into, const JournalFileHeader& head
 std::optional<JournalFileHeader> get_file_header(std::span<const std::uint8_t> from);  // nothing when it breaks a rule of the format
 void put_record_header(std::span<std::uint8_t> into, const RecordHeader& header, std::uint64_t journal_id);
 std::optional<RecordHeader> get_record_header(std::span<const std::uint8_t> from, std::uint64_t journal_id);
+// The durable mark: everything before that position was durable when it was written.
+void put_durable_mark(std::span<std::uint8_t> into, std::uint64_t position, std::uint64_t journal_id);
+std::optional<std::uint64_t> get_durable_mark(std::span<const std::uint8_t> from, std::uint64_t journal_id);
 std::uint32_t payload_crc(std::span<const std::uint8_t> payload, std::uint64_t journal_id);
 
 }  // namespace afterimage
