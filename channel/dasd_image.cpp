@@ -22,7 +22,8 @@ struct ImageFile {
   std::string path;
   int fd = -1;
   std::uint32_t first_track = 0, tracks = 0;
-  bool fenced = false, dirty = false;
+  bool fenced = false;
+  bool dirty = true;  // until the first sync: a process that was killed may have left writes in the page cache
 };
 
 std::string reason(int error) { return std::strerror(error); }
@@ -190,9 +191,12 @@ ImageFile& DasdImage::Impl::file_of(std::uint32_t track) {
   return *after;
 }
 
+// Written also when it is there already: it may be in the page cache only, left by a sync that failed.
 Status DasdImage::Impl::write_id(ImageFile& file, const std::array<std::uint8_t, kDeviceIdBytes>& id, bool fenced) {
-  if (planted(Canary::kFenceNotWritten) && fenced) file.fenced = true;
-  if (file.fenced == fenced) return Status::ok();
+  if (planted(Canary::kFenceNotWritten) && fenced) {
+    file.fenced = true;
+    return Status::ok();
+  }
   if (const int error = write_fully(file.fd, id, 0); error != 0)
     return Status::error("The device header of " + file.path + " cannot be written: " + reason(error) + ".");
   file.dirty = true;
@@ -296,7 +300,12 @@ Status DasdImage::unfence() {
   if (Status durable = sync(); !durable) return durable;
   for (auto file = impl_->files.rbegin(); file != impl_->files.rend(); ++file) {
     if (Status written = impl_->write_id(*file, kCkdDeviceId, false); !written) return written;
-    if (Status durable = sync(); !durable) return durable;
+    if (Status durable = sync(); !durable) {
+      // Seen as fenced again, so that the next start lifts it anew: what the kernel could not write, it does not try again.
+      (void)write_fully(file->fd, kFencedDeviceId, 0);
+      file->fenced = true;
+      return durable;
+    }
   }
   return Status::ok();
 }

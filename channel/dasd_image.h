@@ -35,7 +35,8 @@ class DasdImage {
   // Replaces bytes of one track. Refused, with nothing written, if they do not lie inside the track or the image is open for reading.
   // An error on the way (a full disk) may leave part of them written.
   Status write(std::uint32_t track, std::uint32_t offset, std::span<const std::uint8_t> bytes);
-  // Makes all writes durable. A failed sync is final: every later one fails too, because the kernel reports a lost page once only.
+  // Makes all writes durable, also those of an earlier process that did not come to it (allowed when open for reading). A failed sync is
+  // final: every later one fails too, because the kernel reports a lost page once only.
   Status sync();
   // Sets or lifts the fence in every file's header, synced with what was written before. Idempotent; after a failure or a crash half
   // way the image is still fenced (or not yet, for fence()) for Hercules, and calling again completes it.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "datamover/posix_file.h"
 #include "serializer/status.h"
 #include "serializer/token.h"
 
@@ -20,7 +21,6 @@ struct AppliedThrough {
 
 class AppliedMark {
  public:
-  ~AppliedMark();
   AppliedMark(const AppliedMark&) = delete;
   AppliedMark& operator=(const AppliedMark&) = delete;
   // Opens or makes `path`. A damaged mark is an error that names it.
@@ -29,8 +29,8 @@ class AppliedMark {
   Status write(const AppliedThrough& through);
 
  private:
-  AppliedMark(int fd, std::string path);
-  int fd_;
+  AppliedMark(FileHandle file, std::string path);
+  FileHandle file_;
   std::string path_;
   AppliedThrough found_;
 };

@@ -75,6 +75,7 @@ void SecondaryNode::apply(PendingWrite write) {
 
 void SecondaryNode::flush_applies() {
   apply_posted_ = false;
+  if (!applier_) applies_.clear();  // the images could not be opened, and the core was told: it has stopped
   if (applies_.empty()) return;
   struct Batch {
     std::vector<PendingWrite> writes;

@@ -1,7 +1,10 @@
 // io: see secondary_node.h. Its beginning and end, its link, and carrying out what the core says.
 #include "service/secondary_node.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "jcl/message_catalogue.h"
@@ -32,9 +35,14 @@ Status SecondaryNode::start() {
   marked_ = applied_mark_->found();
   const std::optional<Checkpoint>& latest = checkpoints_->latest();
   // Recovered images belong to the guest that runs on them: they are opened only if a recovery was cut off before their fence was lifted.
-  if (!latest || latest->state != SecondaryState::kRecovered || any_image_fenced()) {
-    if (Status opened = open_images(); !opened) return opened;
+  bool open_them = !latest || latest->state != SecondaryState::kRecovered;
+  if (!open_them) {
+    const auto fenced = look_at_recovered();
+    if (!fenced.good()) return fenced.status;
+    open_them = fenced.value;
   }
+  if (open_them)
+    if (Status opened = open_images(); !opened) return opened;
   if (latest) {
     const auto release = checkpoints_->write(*latest);
     if (!release.good()) return release.status;
@@ -54,11 +62,18 @@ Status SecondaryNode::start() {
   return Status::ok();
 }
 
-bool SecondaryNode::any_image_fenced() const {
-  return std::any_of(settings_.images.begin(), settings_.images.end(), [](const std::string& path) {
+// Whether any image of a recovered session is still fenced. The process that lifted the fences may have been killed before that was on the
+// disk: it is made durable here. An image that is not there any more was moved by its new owner; one that is and cannot be read is damaged.
+Result<bool> SecondaryNode::look_at_recovered() const {
+  bool fenced = false;
+  for (const std::string& path : settings_.images) {
+    if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT) continue;
     const auto image = DasdImage::open(path, OpenFor::kRead);
-    return image.good() && image.value->fenced();
-  });
+    if (!image.good()) return failed<bool>(image.status);
+    if (Status durable = image.value->sync(); !durable) return failed<bool>(durable);
+    fenced = fenced || image.value->fenced();
+  }
+  return result_of(fenced);
 }
 
 // The images may be ahead of the checkpoint; applying again in order gives the same bytes.

@@ -73,7 +73,7 @@ class SecondaryNode {
   void disk_error(const std::string& text, bool journal_full);
   void drop_when_told(const std::string& reason);
   void drop_if_told();
-  bool any_image_fenced() const;
+  Result<bool> look_at_recovered() const;
   void tick();
   void look_at_failures();
   Status replay();

@@ -23,6 +23,9 @@ Result<SessionMemory> SessionStateFile::load() const {
   if (::access(path_.c_str(), F_OK) != 0 && errno == ENOENT) return result_of(SessionMemory());
   auto bytes = read_whole(path_, kMostBytes);
   if (!bytes.good()) return failed<SessionMemory>(std::move(bytes.status));
+  // What is told must not be taken back by a crash: a killed process may not have come to this.
+  const Status durable = sync_directory(path_.substr(0, path_.find_last_of('/') + 1));
+  if (!durable) return failed<SessionMemory>(durable);
   const auto memory = parse_session_state({reinterpret_cast<const char*>(bytes.value.data()), bytes.value.size()});
   return memory ? result_of(*memory) : damaged(path_);
 }
