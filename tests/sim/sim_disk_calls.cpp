@@ -121,6 +121,9 @@ std::int64_t SimDisk::write(SimProcess* process, std::uint64_t description, std:
   std::uint64_t count = bytes.size();
   if (fault.kind == Kind::kError || fault.kind == Kind::kShort || fault.kind == Kind::kKillInside)
     count = std::min<std::uint64_t>(count, fault.bytes);
+  // The kernel copies page by page, and a kill is seen only between two; an error is one of whole sectors.
+  const std::uint64_t step = fault.kind == Kind::kKillInside ? 4096 : fault.kind == Kind::kError ? kSectorBytes : 1;
+  if (count < bytes.size()) count -= std::min(count, (at + count) % step);
   if (fault.kind == Kind::kShort) count = std::max<std::uint64_t>(count, std::min<std::uint64_t>(1, bytes.size()));
   const std::uint64_t size = inode.cache.size();
   const std::uint64_t room = settings_.capacity_bytes - std::min(settings_.capacity_bytes, used_bytes());

@@ -15,17 +15,22 @@ void put_le(std::uint8_t* into, std::uint32_t value) {
 
 }  // namespace
 
-std::vector<std::uint8_t> make_ckd_image(const Geometry& geometry, bool fenced) {
+std::vector<std::uint8_t> make_ckd_image(const ImageFile& file) {
   constexpr std::uint8_t kType3390 = 0x90;
+  const Geometry& geometry = file.geometry;
   std::vector<std::uint8_t> bytes(kDeviceHeaderBytes + std::size_t{geometry.tracks()} * geometry.track_bytes);
-  const auto& id = fenced ? kFencedDeviceId : kCkdDeviceId;
+  const auto& id = file.fenced ? kFencedDeviceId : kCkdDeviceId;
   std::copy(id.begin(), id.end(), bytes.begin());
   put_le(bytes.data() + 8, geometry.heads);
   put_le(bytes.data() + 12, geometry.track_bytes);
   bytes[16] = kType3390;
+  bytes[17] = file.sequence;
+  const std::uint32_t high_cylinder = file.last ? 0 : file.first_cylinder + geometry.cylinders - 1;
+  bytes[18] = static_cast<std::uint8_t>(high_cylinder);
+  bytes[19] = static_cast<std::uint8_t>(high_cylinder >> 8);
   for (std::uint32_t track = 0; track < geometry.tracks(); ++track) {
     std::uint8_t* p = bytes.data() + kDeviceHeaderBytes + std::size_t{track} * geometry.track_bytes;
-    const std::uint32_t cylinder = track / geometry.heads, head = track % geometry.heads;
+    const std::uint32_t cylinder = file.first_cylinder + track / geometry.heads, head = track % geometry.heads;
     const std::uint8_t address[4] = {static_cast<std::uint8_t>(cylinder >> 8), static_cast<std::uint8_t>(cylinder),
                                      static_cast<std::uint8_t>(head >> 8), static_cast<std::uint8_t>(head)};
     std::copy_n(address, 4, p + 1);  // home address: a flag byte and CCHH

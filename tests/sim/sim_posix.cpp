@@ -67,6 +67,16 @@ State& state() {
   return it;
 }
 
+thread_local int calls_under_way = 0;
+
+class InCall {
+ public:
+  InCall() { ++calls_under_way; }
+  ~InCall() { --calls_under_way; }
+  InCall(const InCall&) = delete;
+  InCall& operator=(const InCall&) = delete;
+};
+
 struct Place {
   SimDisk* disk = nullptr;  // null: no such host
   std::string path;
@@ -171,6 +181,9 @@ SimMount::~SimMount() {
 SimRunning::SimRunning(SimProcess* process) : before_(state().running) { state().running = process; }
 SimRunning::~SimRunning() { state().running = before_; }
 SimProcess* SimRunning::now() { return state().running; }
+void SimRunning::set(SimProcess* process) { state().running = process; }
+
+bool in_simulated_call() { return calls_under_way != 0; }
 
 }  // namespace afterimage::sim
 
@@ -179,6 +192,7 @@ using namespace afterimage::sim;  // NOLINT(google-build-using-namespace): below
 extern "C" {
 
 int __wrap_open(const char* path, int flags, ...) {
+  const InCall call;
   va_list arguments;
   va_start(arguments, flags);
   const unsigned mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, unsigned) : 0;
@@ -188,6 +202,7 @@ int __wrap_open(const char* path, int flags, ...) {
 }
 
 int __wrap_openat(int directory, const char* path, int flags, ...) {
+  const InCall call;
   va_list arguments;
   va_start(arguments, flags);
   const unsigned mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, unsigned) : 0;
@@ -197,6 +212,7 @@ int __wrap_openat(int directory, const char* path, int flags, ...) {
 }
 
 int __wrap_close(int fd) {
+  const InCall call;
   if (!simulated(fd)) return __real_close(fd);
   std::uint64_t description = 0;
   SimDisk* disk = disk_of(fd, description);
@@ -212,6 +228,7 @@ int __wrap_close(int fd) {
 }
 
 ssize_t __wrap_read(int fd, void* into, size_t bytes) {
+  const InCall call;
   if (!simulated(fd)) return __real_read(fd, into, bytes);
   return on_descriptor<ssize_t>(fd, true, [&](SimDisk& disk, std::uint64_t description) {
     return disk.read(state().running, description, {static_cast<std::uint8_t*>(into), bytes}, nullptr);
@@ -219,6 +236,7 @@ ssize_t __wrap_read(int fd, void* into, size_t bytes) {
 }
 
 ssize_t __wrap_write(int fd, const void* from, size_t bytes) {
+  const InCall call;
   if (!simulated(fd)) return __real_write(fd, from, bytes);
   return on_descriptor<ssize_t>(fd, true, [&](SimDisk& disk, std::uint64_t description) {
     return disk.write(state().running, description, {static_cast<const std::uint8_t*>(from), bytes}, nullptr);
@@ -226,6 +244,7 @@ ssize_t __wrap_write(int fd, const void* from, size_t bytes) {
 }
 
 ssize_t __wrap_pread(int fd, void* into, size_t bytes, off_t offset) {
+  const InCall call;
   if (!simulated(fd)) return __real_pread(fd, into, bytes, offset);
   const auto at = static_cast<std::uint64_t>(offset);
   return on_descriptor<ssize_t>(fd, true, [&](SimDisk& disk, std::uint64_t description) {
@@ -234,6 +253,7 @@ ssize_t __wrap_pread(int fd, void* into, size_t bytes, off_t offset) {
 }
 
 ssize_t __wrap_pwrite(int fd, const void* from, size_t bytes, off_t offset) {
+  const InCall call;
   if (!simulated(fd)) return __real_pwrite(fd, from, bytes, offset);
   const auto at = static_cast<std::uint64_t>(offset);
   return on_descriptor<ssize_t>(fd, true, [&](SimDisk& disk, std::uint64_t description) {
@@ -242,21 +262,25 @@ ssize_t __wrap_pwrite(int fd, const void* from, size_t bytes, off_t offset) {
 }
 
 off_t __wrap_lseek(int fd, off_t offset, int whence) {
+  const InCall call;
   if (!simulated(fd)) return __real_lseek(fd, offset, whence);
   return on_descriptor<off_t>(fd, false, [&](SimDisk& disk, std::uint64_t description) { return disk.seek(description, offset, whence); });
 }
 
 int __wrap_fsync(int fd) {
+  const InCall call;
   if (!simulated(fd)) return __real_fsync(fd);
   return on_descriptor<int>(fd, true, [](SimDisk& disk, std::uint64_t description) { return disk.sync(state().running, description); });
 }
 
 int __wrap_fdatasync(int fd) {
+  const InCall call;
   if (!simulated(fd)) return __real_fdatasync(fd);
   return on_descriptor<int>(fd, true, [](SimDisk& disk, std::uint64_t description) { return disk.sync(state().running, description); });
 }
 
 int __wrap_ftruncate(int fd, off_t size) {
+  const InCall call;
   if (!simulated(fd)) return __real_ftruncate(fd, size);
   return on_descriptor<int>(fd, false, [&](SimDisk& disk, std::uint64_t description) {
     return disk.truncate(state().running, description, static_cast<std::uint64_t>(size));
@@ -264,6 +288,7 @@ int __wrap_ftruncate(int fd, off_t size) {
 }
 
 int __wrap_posix_fallocate(int fd, off_t offset, off_t bytes) {
+  const InCall call;
   if (!simulated(fd)) return __real_posix_fallocate(fd, offset, bytes);
   std::uint64_t description = 0;
   SimDisk* disk = disk_of(fd, description);
@@ -275,6 +300,7 @@ int __wrap_posix_fallocate(int fd, off_t offset, off_t bytes) {
 }
 
 int __wrap_rename(const char* from, const char* to) {
+  const InCall call;
   const auto source = place_of(from), target = place_of(to);
   if (!source && !target) return __real_rename(from, to);
   if (!source || !target || source->disk != target->disk) return answer<int>(-EXDEV, false);
@@ -282,12 +308,14 @@ int __wrap_rename(const char* from, const char* to) {
 }
 
 int __wrap_unlink(const char* path) {
+  const InCall call;
   const auto place = place_of(path);
   if (!place) return __real_unlink(path);
   return on_path(*place, false, [&](SimDisk& disk) { return disk.unlink(state().running, place->path); });
 }
 
 int __wrap_link(const char* from, const char* to) {
+  const InCall call;
   const auto source = place_of(from), target = place_of(to);
   if (!source && !target) return __real_link(from, to);
   if (!source || !target || source->disk != target->disk) return answer<int>(-EXDEV, false);
@@ -295,12 +323,14 @@ int __wrap_link(const char* from, const char* to) {
 }
 
 int __wrap_mkdir(const char* path, mode_t mode) {
+  const InCall call;
   const auto place = place_of(path);
   if (!place) return __real_mkdir(path, mode);
   return on_path(*place, false, [&](SimDisk& disk) { return disk.make_directory(state().running, place->path); });
 }
 
 int __wrap_access(const char* path, int mode) {
+  const InCall call;
   const auto place = place_of(path);
   if (!place) return __real_access(path, mode);
   SimDisk::About about;
@@ -308,23 +338,27 @@ int __wrap_access(const char* path, int mode) {
 }
 
 int __wrap_stat(const char* path, struct stat* about) {
+  const InCall call;
   const auto place = place_of(path);
   if (!place) return __real_stat(path, about);
   return on_path(*place, false, [&](SimDisk& disk) { return examine(disk, place->path, about); });
 }
 
 int __wrap_lstat(const char* path, struct stat* about) {
+  const InCall call;
   const auto place = place_of(path);
   if (!place) return __real_lstat(path, about);
   return on_path(*place, false, [&](SimDisk& disk) { return examine(disk, place->path, about); });
 }
 
 int __wrap_fstat(int fd, struct stat* about) {
+  const InCall call;
   if (!simulated(fd)) return __real_fstat(fd, about);
   return on_descriptor<int>(fd, false, [&](SimDisk& disk, std::uint64_t description) { return examine(disk, description, about); });
 }
 
 int __wrap_statvfs(const char* path, struct statvfs* about) {
+  const InCall call;
   const auto place = place_of(path);
   if (!place) return __real_statvfs(path, about);
   return on_path(*place, false, [&](SimDisk& disk) {
@@ -338,12 +372,14 @@ int __wrap_statvfs(const char* path, struct statvfs* about) {
 }
 
 int __wrap_flock(int fd, int operation) {
+  const InCall call;
   if (!simulated(fd)) return __real_flock(fd, operation);
   return on_descriptor<int>(fd, false,
                             [&](SimDisk& disk, std::uint64_t description) { return disk.flock(state().running, description, operation); });
 }
 
 int __wrap_fcntl(int fd, int command, ...) {
+  const InCall call;
   va_list arguments;
   va_start(arguments, command);
   void* const argument = va_arg(arguments, void*);  // an int travels in the same place
@@ -375,12 +411,14 @@ int __wrap_fcntl(int fd, int command, ...) {
 
 // A simulated host has no /proc: nobody but simulated processes can have its files open, and their locks tell.
 DIR* __wrap_opendir(const char* path) {
+  const InCall call;
   if (state().running == nullptr && !place_of(path)) return __real_opendir(path);
   errno = ENOENT;
   return nullptr;
 }
 
 ssize_t __wrap_getrandom(void* into, size_t bytes, unsigned flags) {
+  const InCall call;
   SimProcess* process = state().running;
   if (process == nullptr) return __real_getrandom(into, bytes, flags);
   for (size_t i = 0; i < bytes; ++i) static_cast<std::uint8_t*>(into)[i] = static_cast<std::uint8_t>(process->random().next() >> 56);

@@ -32,9 +32,13 @@ class SimRunning {
   SimRunning(const SimRunning&) = delete;
   SimRunning& operator=(const SimRunning&) = delete;
   static SimProcess* now();
+  static void set(SimProcess* process);
 
  private:
   SimProcess* before_;
 };
+
+// Whether the thread is inside one of these calls: what is allocated there is the disk's, not the product's.
+bool in_simulated_call();
 
 }  // namespace afterimage::sim
