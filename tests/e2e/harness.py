@@ -155,7 +155,7 @@ class Plant:
     """Two sites and what runs at them. Volumes are equal at the start: the secondary's are copies, `base` keeps them for the checker."""
 
     def __init__(self, workspace, volumes=None, systems=("SYSA",), ring="16M", message="64K", interval="10ms", window="8M", pace_limit="2s",
-                 journal="64M", heartbeat="3s", action="NONE", witness=True, prepared=None):
+                 freeze_limit="120s", journal="64M", heartbeat="3s", action="NONE", witness=True, prepared=None):
         self.workspace, self.systems = workspace, systems
         self.plex = "T" + "".join(random.SystemRandom().choice(string.ascii_uppercase + string.digits) for _ in range(7))
         workspace.shared_memory.append(f"afterimage.{self.plex}.{os.getuid()}")
@@ -171,7 +171,7 @@ class Plant:
             self.copy_all_files(volume, self.sites["SITEA"].folder, workspace.path("base"))
             self.copy_all_files(volume, self.sites["SITEA"].folder, self.sites["SITEB"].folder)
         run(os.path.join(SAMPLES, "make-test-ca.sh"), workspace.path("certs"), *[site.lu for site in self.sites.values()])
-        self.settings = dict(ring=ring, message=message, interval=interval, window=window, pace_limit=pace_limit, journal=journal,
+        self.settings = dict(ring=ring, message=message, interval=interval, window=window, pace_limit=pace_limit, freeze_limit=freeze_limit, journal=journal,
                              heartbeat=heartbeat, action=action)
         self.config = workspace.path("afterimage.xml")
         self.write_config(self.config)
@@ -208,7 +208,7 @@ class Plant:
         lines.append(f'  <storage ring="{s["ring"]}"/>')
         lines.append(f'  <session name="{SESSION}" primary="SITEA" secondary="SITEB" errorlevel="SESSION">')
         lines.append(f'    <buffers message="{s["message"]}" interval="{s["interval"]}" window="{s["window"]}"'
-                     f' pacelimit="{s["pace_limit"]}"/>')
+                     f' pacelimit="{s["pace_limit"]}" freezelimit="{s["freeze_limit"]}"/>')
         lines.append(f'    <journal bytes="{s["journal"]}" files="2"/>')
         lines.append(f'    <failure heartbeat="{s["heartbeat"]}" action="{s["action"]}"/>')
         for volume in self.volumes:

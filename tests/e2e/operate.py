@@ -91,6 +91,19 @@ class OperateTest(unittest.TestCase):
             print(f"  freeze: {verdict.text()}", flush=True)
             self.assertEqual(verdict.problem, "")
 
+    def test_a_freeze_that_nobody_ends_ends_at_its_limit(self):
+        """dsmd lives and moves the session's time on all the while."""
+        with Workspace("limit") as workspace:
+            plant = Plant(workspace, prepared=self.prepared, heartbeat="60s", freeze_limit="2s")
+            start_mirrored_bank(plant)
+            plant.wait_writes(500)
+            plant.dsm("SITEA", f"F DSM,CGROUP FREEZE {SESSION}", accept=(0, 4))
+            plant.herculeses["SYSA"].wait_log("DSMC021W FREEZE ENDED AFTER ITS LIMIT WITHOUT RUN", 30)
+            plant.wait_writes(1000)
+            self.assertEqual(state(plant), "SUSPENDED")
+            plant.dsmds["SITEA"].wait_log("DSMM112W .*FREEZE", 20)
+            plant.herculeses["SYSA"].quit()
+
     @staticmethod
     def no_write_ends(plant):
         """The witness comes to rest: every device waits inside a write."""

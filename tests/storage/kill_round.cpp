@@ -39,6 +39,7 @@ KillRound::~KillRound() {
 }
 
 void KillRound::broken(const std::string& what) {
+  for (const std::uint64_t end_us = monotonic_us() + 1'000'000; ledger_->failed == 1 && monotonic_us() < end_us;) ::sched_yield();
   const std::string noted = ledger_->failed == 2 ? std::string(": ") + ledger_->fault : std::string();
   throw std::runtime_error(what + noted + (striking_.empty() ? "" : " (struck last: " + striking_ + ")"));
 }
