@@ -25,6 +25,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$result"
 
+# The map of all branches of the product, whether a test program links them or not: llvm-cov reads no archives.
+archives=()
+for library in "${libraries[@]}"; do archives+=("$variant/$library/lib$library.a"); done
+clang++ -shared -o "$work/core.so" -Wl,--whole-archive "${archives[@]}" -Wl,--no-whole-archive
+
 run_one() {  # run_one LIBRARY: its unit tests, with the counts in files of this run
   local program=$variant/tests/unit_$1
   LLVM_PROFILE_FILE=$work/$1-%p.profraw timeout 150 "$program" >"$work/$1.log" 2>&1 && return 0
@@ -38,9 +43,7 @@ export variant work
 failed=0
 printf '%s\n' serializer datamover vtam_link service channel jcl automation | xargs -P 2 -I{} bash -c 'run_one {}' || failed=1
 llvm-profdata merge -o "$work/all.profdata" "$work"/*.profraw
-objects=()
-for library in "${libraries[@]}"; do objects+=(-object "$variant/$library/lib$library.a"); done
-llvm-cov export -instr-profile "$work/all.profdata" "${objects[@]}" >"$work/branches.json"
+llvm-cov export -instr-profile "$work/all.profdata" "$work/core.so" >"$work/branches.json" 2>"$work/export.log" || { cat "$work/export.log"; exit 8; }
 mv "$work/branches.json" "$result/branches.json"
 rc=0
 python3 "$top/tests/coverage/branches.py" "$top" "$result/branches.json" "$asked" >"$work/table" || rc=1

@@ -150,6 +150,7 @@ class DatamoverCheckpoint : public CppUnit::TestFixture {
     refused(12, {1}, "length");
     refused(17, {' '}, "session name has a blank inside");
     refused(32, {0, 6}, "state 6");
+    refused(32, {1, 1}, "state 257");
     refused(34, {0, 2}, "flags 2");
     refused(34, {0x80, 1}, "flags 32769");
     refused(40 + 5 * 8 + 7, {2}, "point B is before");
@@ -166,6 +167,7 @@ class DatamoverCheckpoint : public CppUnit::TestFixture {
       return encode_checkpoint(stored).good();
     };
     CPPUNIT_ASSERT(written([](StoredCheckpoint&) {}));
+    CPPUNIT_ASSERT(written([](StoredCheckpoint& s) { s.checkpoint.volumes[1].system.clear(); }));
     CPPUNIT_ASSERT(!written([](StoredCheckpoint& s) { s.session = "LONGNAME9"; }));
     CPPUNIT_ASSERT(!written([](StoredCheckpoint& s) { s.checkpoint.volumes[1].volser = "LONGNAME9"; }));
     CPPUNIT_ASSERT(!written([](StoredCheckpoint& s) { s.checkpoint.volumes[1].secondary_volser = "LONGNAME9"; }));

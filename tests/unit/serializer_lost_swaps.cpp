@@ -27,6 +27,7 @@ class LostSwaps : public CppUnit::TestFixture {
   CPPUNIT_TEST(testANewGenerationReturnsTheLastNumber);
   CPPUNIT_TEST(testA10_ConsistencyTimeCoversNoLaterWrite);
   CPPUNIT_TEST(testAnEntryIsFreedOnceHoweverItIsVoided);
+  CPPUNIT_TEST(testAChangeIsNotLostAcrossAResumption);
   CPPUNIT_TEST(testOneOfTwoTakesAFreeChunk);
   CPPUNIT_TEST(testAnIdleChunkIsItsOwnersOrTheTakers);
   CPPUNIT_TEST_SUITE_END();
@@ -130,6 +131,36 @@ class LostSwaps : public CppUnit::TestFixture {
                           if (view.state != EntryState::kFree || view.slot != 0) return "the entry was not freed";
                           return void_entry(*plex, sequence) ? "a freed entry was voided" : "";
                         });
+  }
+
+  // While a suspended session's write notes its track, the session is resumed, the changes are collected, and in one case it is suspended
+  // again: the track is collected, or noted for the next collection, or noted to be mended.
+  void testAChangeIsNotLostAcrossAResumption() {
+    for (const bool suspended_again : {false, true}) {
+      TestPlex plex(1, 1, shape());
+      SlotWriter writer(*plex, 0);
+      TrackMap changed = TrackMap::changed(*plex, 0), unhardened = TrackMap::unhardened(*plex, 0);
+      bool collected = false;
+      suspend_session(*plex, SuspendReason::kOperator);
+      at_each_instruction(
+          [&] {
+            writer.abandon();
+            if (!suspended_again) change_session_state(*plex, SessionState::kActive, SessionState::kSuspended);
+            changed.clear_all();
+            unhardened.clear_all();
+            collected = false;
+            CPPUNIT_ASSERT(writer.prepare(64) == SlotRoom::kReady);
+            writer.begin(Token{});
+          },
+          [&] { writer.add(77, 0, "x", 1); },
+          [&] {
+            change_session_state(*plex, SessionState::kSuspended, SessionState::kActive);
+            collected = changed.test(77);
+            changed.clear(77);
+            if (suspended_again) change_session_state(*plex, SessionState::kActive, SessionState::kSuspended);
+          },
+          [&]() -> std::string { return collected || changed.test(77) || unhardened.test(77) ? "" : "the track was lost"; });
+    }
   }
 
   void testOneOfTwoTakesAFreeChunk() {

@@ -12,6 +12,7 @@
 #include "serializer/crc32c_table.h"
 #include "serializer/limits.h"
 #include "serializer/short_name.h"
+#include "serializer/state_names.h"
 
 namespace afterimage {
 namespace {
@@ -29,6 +30,7 @@ class Primitives : public CppUnit::TestFixture {
   CPPUNIT_TEST(testCrcContinues);
   CPPUNIT_TEST(testA2_TokenBounds);
   CPPUNIT_TEST(testShortNames);
+  CPPUNIT_TEST(testStatesHaveWords);
   CPPUNIT_TEST(testBytesAreBigEndian);
   CPPUNIT_TEST(testCheckCallsItsHandler);
   CPPUNIT_TEST(testClocks);
@@ -181,6 +183,19 @@ class Primitives : public CppUnit::TestFixture {
     for (const char* name : {"A", "PLEX1", "@SYS", "#1", "$ABCDEF9", "A0@#$ZZZ"}) CPPUNIT_ASSERT_MESSAGE(name, is_short_name(name));
     for (const char* name : {"", "PLEXNAME9", "1PLEX", "plex", "A B", "A:B", "A-B", "A[", "\xC4"})
       CPPUNIT_ASSERT_MESSAGE(name, !is_short_name(name));
+  }
+
+  // Of common storage, which another program may have written over: what is not known is said to be so.
+  void testStatesHaveWords() {
+    std::string words;
+    for (unsigned state = 0; state <= 4; ++state) words += std::string(text_of(static_cast<SessionState>(state))) + " ";
+    CPPUNIT_ASSERT_EQUAL(std::string("INACTIVE ACTIVE SUSPENDED FROZEN UNKNOWN "), words);
+    words.clear();
+    for (unsigned state = 0; state <= 5; ++state) words += std::string(text_of(static_cast<DeviceState>(state))) + " ";
+    CPPUNIT_ASSERT_EQUAL(std::string("UNUSED DEFINED OPEN CLOSED LOST UNKNOWN "), words);
+    words.clear();
+    for (unsigned reason = 0; reason <= 9; ++reason) words += std::string(text_of(static_cast<SuspendReason>(reason))) + " ";
+    CPPUNIT_ASSERT_EQUAL(std::string("NONE OPERATOR BUFFERS LINK WRITE-BACK CHECK FREEZE SECONDARY IMAGE CHANGED UNKNOWN "), words);
   }
 
   void testBytesAreBigEndian() {

@@ -52,7 +52,7 @@ class ServiceSessionStateFile : public CppUnit::TestFixture {
     TemporaryDirectory directory;
     const std::string path = directory / "session.state";
     const std::string whole = "session=DALLAS\nepoch=5\nfirst=1\nstorage=7\nactive=1\n";
-    for (const std::string& text : {std::string(), std::string("no equals sign\n"), std::string("session=DALLAS\nepoch=5\nfirst=1\n"),
+    for (const std::string& text : {std::string(), std::string("no equals sign\n"), std::string("session"), std::string("sessions=DALLAS\n"), std::string("session=DALLAS\nepoch=5\nfirst=1\n"),
                                     std::string("session=DALLAS\nepoch=5x\nfirst=1\nstorage=7\nactive=1\n"),
                                     std::string("session=DALLAS\nepoch=99999999999999999999\nfirst=1\nstorage=7\nactive=1\n"),
                                     // Nothing this program writes: another form of a number, a doubled, a foreign or a cut line, no name.
