@@ -32,7 +32,9 @@ bool read_options(int argc, char** argv, KillOptions& options) {
   return argc % 2 == 1;
 }
 
-bool strikes_mover(const Target& target) { return target.victim != Victim::kWriter && target.victim != Victim::kStartingSystem; }
+bool strikes_mover(const Target& target) {
+  return target.victim == Victim::kMover || target.victim == Victim::kStartingMover || target.victim == Victim::kBurial;
+}
 
 // The target struck least of those whose turn it may be, so that every step has its share.
 Target* next_target(std::vector<Target>& targets, const KillCounts& counts, const KillOptions& options, std::mt19937& random, bool& kill) {

@@ -177,15 +177,17 @@ void KillRound::act(Target& target, bool kill, std::uint32_t which, Tracee& trac
   restart(which);
 }
 
+void KillRound::not_reached(Target& target, Tracee& tracee) {
+  if (tracee.ended()) broken("a process ended by itself with status " + std::to_string(tracee.status()));
+  ++target.missed;
+  ++counts_.missed;
+  tracee.release();
+}
+
 void KillRound::strike_running(Target& target, bool kill, std::uint32_t which) {
   grant(which);
   Tracee tracee(children_[which]);
-  if (!land(target, tracee)) {
-    if (tracee.ended()) broken("a process ended by itself with status " + std::to_string(tracee.status()));
-    ++target.missed;
-    ++counts_.missed;
-    return;
-  }
+  if (!land(target, tracee)) return not_reached(target, tracee);
   act(target, kill, which, tracee, 0);
 }
 
@@ -195,36 +197,50 @@ void KillRound::strike_starting(Target& target, bool kill, std::uint32_t which) 
   fork_child(which, true);
   Tracee tracee(children_[which]);
   ledger_->held[which] = 0;
-  if (!land(target, tracee)) {
-    if (tracee.ended()) broken("a process ended by itself with status " + std::to_string(tracee.status()));
-    ++target.missed;
-    ++counts_.missed;
-    tracee.release();
-    await_ready(which);
-    return;
-  }
-  act(target, kill, which, tracee, 0);
+  if (land(target, tracee)) return act(target, kill, which, tracee, 0);
+  not_reached(target, tracee);
+  await_ready(which);
+}
+
+// In the middle of something, so that there is something to clean up.
+void KillRound::kill_at_work(std::uint32_t which) {
+  Tracee dying(children_[which]);
+  dying.run_to(address_of(&number_slot), true, 1 + random_() % 10, kLandPatience_us);
+  dying.step(static_cast<long>(random_() % 300));
+  dying.kill();
+  children_[which] = 0;
 }
 
 // A system dies, and the mover is struck while it cleans up after it.
 void KillRound::strike_burial(Target& target, bool kill) {
   const std::uint32_t dead = random_() % kSystems;
   grant(dead);
-  Tracee dying(children_[dead]);  // in the middle of something, so that there is something to clean up
-  dying.run_to(address_of(&number_slot), true, 1 + random_() % 10, kLandPatience_us);
-  dying.step(static_cast<long>(random_() % 300));
-  Tracee tracee(children_[kSystems]);
-  dying.kill();
-  children_[dead] = 0;
+  Tracee tracee(children_[kSystems]);  // stands still until it is driven to its burial
+  kill_at_work(dead);
   if (land(target, tracee)) {
     act(target, kill, kSystems, tracee, bit(dead));
   } else {
-    if (tracee.ended()) broken("the mover ended by itself with status " + std::to_string(tracee.status()));
-    ++target.missed;
-    ++counts_.missed;
-    tracee.release();
+    not_reached(target, tracee);
   }
   restart(dead);
+}
+
+// A system and the mover die, and the system's next process is struck while it cleans up.
+void KillRound::strike_heir(Target& target, bool kill) {
+  const std::uint32_t dead = random_() % kSystems;
+  grant(dead);
+  kill_at_work(dead);
+  end_child(kSystems);
+  fork_child(dead, true);
+  Tracee tracee(children_[dead]);
+  ledger_->held[dead] = 0;
+  if (land(target, tracee)) {
+    act(target, kill, dead, tracee, 0);
+  } else {
+    not_reached(target, tracee);
+    await_ready(dead);
+  }
+  restart(kSystems);
 }
 
 void KillRound::strike(Target& target, bool kill) {
@@ -236,6 +252,8 @@ void KillRound::strike(Target& target, bool kill) {
       return strike_running(target, kill, kSystems);
     case Victim::kStartingSystem:
       return strike_starting(target, kill, random_() % kSystems);
+    case Victim::kHeir:
+      return strike_heir(target, kill);
     case Victim::kStartingMover:
       return strike_starting(target, kill, kSystems);
     case Victim::kBurial:

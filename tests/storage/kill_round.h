@@ -42,6 +42,9 @@ class KillRound {
   void strike_running(Target& target, bool kill, std::uint32_t which);
   void strike_starting(Target& target, bool kill, std::uint32_t which);
   void strike_burial(Target& target, bool kill);
+  void strike_heir(Target& target, bool kill);
+  void kill_at_work(std::uint32_t which);
+  void not_reached(Target& target, Tracee& tracee);
   void act(Target& target, bool kill, std::uint32_t which, Tracee& tracee, std::uint32_t but);
   void others_go_on(std::uint32_t but);
   void end_child(std::uint32_t which);

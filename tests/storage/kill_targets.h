@@ -15,7 +15,8 @@
 
 namespace afterimage::testing {
 
-enum class Victim : std::uint8_t { kWriter, kStartingSystem, kMover, kStartingMover, kBurial };
+// kBurial: the mover while it cleans up after a dead system. kHeir: the system's next process, which does it while there is no mover.
+enum class Victim : std::uint8_t { kWriter, kStartingSystem, kHeir, kMover, kStartingMover, kBurial };
 
 struct Target {
   const char* step;
@@ -80,6 +81,8 @@ inline std::vector<Target> all_targets() {
       target("start", "register_system", Victim::kStartingSystem, address_of(&register_system), 1),
       target("start", "close_chunk", Victim::kStartingSystem, address_of(&close_chunk), 1),
       target("start", "number_slot", Victim::kStartingSystem, address_of(&number_slot), 2),
+      target("inherit", "bury_system", Victim::kHeir, address_of(static_cast<Burial (*)(CommonStorage&, std::uint32_t)>(&bury_system)), 1),
+      target("inherit", "void_entry", Victim::kHeir, address_of(&void_entry), 2),
       target("read", "SlotReader::read", Victim::kMover, address_of(&SlotReader::read), 50),
       target("free", "SlotReader::free_through", Victim::kMover, address_of(&SlotReader::free_through), 5),
       target("free", "free_entry", Victim::kMover, address_of(&free_entry), 50),
