@@ -231,6 +231,7 @@ class Adoption {
     StorageConfig& storage = report_.config.storage;
     const std::uint64_t needed = 2 * session().volumes.size() * std::uint64_t{storage.chunk_bytes};
     while (storage.ring_bytes < needed && storage.ring_bytes < kMaxRingBytes) storage.ring_bytes *= 2;
+    while (journal_least_bytes(session().journal) < storage.ring_bytes / 4 * 5) session().journal.bytes *= 2;
   }
 
   void write_next_steps() {

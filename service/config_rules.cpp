@@ -166,6 +166,12 @@ void check_sizes(const Config& config, const ConfigLines& lines, ConfigMistakes&
                                           size_text(session.journal.bytes / session.journal.files) + " each, and a message may need " +
                                           size_text(kMaxMessageBytes) + ": give at least " +
                                           size_text(2 * std::uint64_t{kMaxMessageBytes}) + " to each file.");
+    // A token goes ahead of its data, by as much as the ring holds; what was journalled from the one to the other is needed in one piece.
+    else if (journal_least_bytes(session.journal) < config.storage.ring_bytes / 4 * 5)
+      mistakes.add(lines.sessions[i], "Session " + session.name + " has a journal that holds at least " +
+                                          size_text(journal_least_bytes(session.journal)) + ", all files but one, and a storage ring of " +
+                                          size_text(config.storage.ring_bytes) +
+                                          ": make the journal larger or the ring smaller, so that the journal holds a quarter more.");
   }
   // A device fills one chunk while its earlier one waits for its acknowledgement.
   const std::uint64_t needed = 2 * volumes * config.storage.chunk_bytes;

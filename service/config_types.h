@@ -53,6 +53,8 @@ struct JournalConfig {
   std::uint32_t files = 2;
   friend bool operator==(const JournalConfig&, const JournalConfig&) = default;
 };
+// What it holds whatever part of its oldest file is still needed.
+constexpr std::uint64_t journal_least_bytes(const JournalConfig& journal) { return journal.bytes / journal.files * (journal.files - 1); }
 
 struct FailureConfig {
   std::uint32_t heartbeat_ms = 3000;      // the primary counts as lost after this long without a message

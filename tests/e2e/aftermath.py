@@ -31,7 +31,7 @@ class AftermathTest(unittest.TestCase):
 
     def testA20_A21_BeyondBIsUnknownAndTheWitnessSawIt(self):
         with Workspace("beyond") as workspace:
-            plant = Plant(workspace, prepared=self.prepared, heartbeat="60s", ring="64M")
+            plant = Plant(workspace, prepared=self.prepared, heartbeat="60s", ring="64M", journal="192M")
             first = start_mirrored_bank(plant)
             self.lose_site(plant)
             code, text = plant.ask("SITEB", f"F DSM,XRECOVER {SESSION} CHECK(YES)")

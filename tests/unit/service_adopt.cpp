@@ -153,6 +153,7 @@ class ServiceAdopt : public CppUnit::TestFixture {
     const AdoptReport report = adopted(request);
     CPPUNIT_ASSERT_EQUAL(std::size_t{140}, report.mirrored.size());
     CPPUNIT_ASSERT_EQUAL(std::uint64_t{128} << 20, report.config.storage.ring_bytes);
+    CPPUNIT_ASSERT_EQUAL(std::uint64_t{512} << 20, report.config.sessions.at(0).journal.bytes);
   }
 
   void testLabelOfACompressedImage() {

@@ -21,7 +21,7 @@ const std::string kGood = R"(<?xml version="1.0"?>
   <storage ring="32M" chunk="512K" segment="test.segment"/>
   <session name="DALLAS" primary="SITEA" secondary="SITEB" errorlevel="SESSION">
     <buffers message="128K" interval="20ms" window="8M" pacelimit="3s" freezelimit="2m"/>
-    <journal bytes="64M" files="4"/>
+    <journal bytes="112M" files="4"/>
     <failure heartbeat="5s" action="RECOVER"/>
     <volume volser="PRIM01" secvolser="SEC001" system="SYSA" device="0A80" type="3390" image="sitea/prim01.ckd" secondary="siteb/prim01.ckd"/>
     <volume volser="111111" system="SYSA" device="a81" type="3350" image="/dasd/x_1.ckd" secondary="siteb/x_1.ckd"/>
@@ -147,7 +147,8 @@ class ServiceConfig : public CppUnit::TestFixture {
     assert_one("message=\"128K\"", "message=\"5M\"", 8, "must be 4K to 4M");
     assert_one("interval=\"20ms\"", "interval=\"20\"", 8, "an interval such as 10ms, 2s or 5m");
     assert_one("freezelimit=\"2m\"", "freezelimit=\"2h\"", 8, "an interval such as");
-    assert_one("bytes=\"64M\"", "bytes=\"8M\"", 7, "journal files of 2M each");
+    assert_one("bytes=\"112M\"", "bytes=\"8M\"", 7, "journal files of 2M each");
+    assert_one("bytes=\"112M\"", "bytes=\"52M\"", 7, "a journal that holds at least 39M, all files but one, and a storage ring of 32M");
     assert_one("files=\"4\"", "files=\"1\"", 9, "must be 2 to 16");
     assert_one("action=\"RECOVER\"", "action=\"PANIC\"", 10, "FREEZE, RECOVER or NONE");
     assert_one("heartbeat=\"5s\"", "heartbeat=\"1s\"", 10, "must be 2s to 60m");

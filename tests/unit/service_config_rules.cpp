@@ -196,6 +196,7 @@ class ServiceConfigRules : public CppUnit::TestFixture {
       config.sessions[0].volumes.push_back(more);
     }
     config.storage.ring_bytes = std::uint64_t{4} << 30;
+    config.sessions[0].journal.bytes = std::uint64_t{16} << 30;
     assert_mistakes(write_config(config), {"A plex has at most 1024 volumes, and session DALLAS has 1025"});
   }
 
