@@ -12,8 +12,10 @@ SECOND_NS = 1_000_000_000
 
 class Fault:
     holds = ()         # of "A", "B" (the movers), "H" (Hercules), "link", "cable", "clock A", "clock B", "shm"
-    needs = ()         # of the plant: "namespaces", "record B", "clocks", "disk", "one system", "slow guest", "direct" (no proxy)
+    needs = ()         # of the plant: "namespaces", "record B", "clocks", "disk", "one system", "slow guest",
+                       # "direct" (no proxy), "plain" (no compressed volumes)
     harmless = False   # does not hold up what goes to the secondary
+    slow = False       # takes half a minute
     last = False       # over only when every other of the set is over
 
     def __init__(self, plant):
@@ -90,7 +92,7 @@ class HerculesStopped(Stopped):
 
 
 class HerculesKilled(Fault):
-    holds, needs, last = ("H",), ("one system",), True
+    holds, needs, last = ("H",), ("one system", "plain"), True
 
     def begin(self):
         self.plant.note("Hercules killed")
@@ -203,7 +205,7 @@ class CableOut(Fault):
 class SecondaryVanished(Fault):
     """A network that swallows everything for long: the primary gives the link up in time and binds again as soon as there is one. Left to
     itself TCP would go on sending the same segment for a quarter of an hour."""
-    holds, needs = ("link", "cable", "A", "B", "H"), ("direct", "slow guest")
+    holds, needs, slow = ("link", "cable", "A", "B", "H"), ("namespaces", "direct", "slow guest"), True
 
     def begin(self):
         self.plant.note("cable out until the link is given up")

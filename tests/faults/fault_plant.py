@@ -9,6 +9,7 @@ import harness
 import page_cache
 import sandbox
 import witness_log
+from ckd_image import image_differences
 from harness import DSMD, READER, SESSION, Hercules, Plant, Volume, bank_devices, bank_volumes
 from processes import Failure, Process, wait_until
 from proxy import Proxy
@@ -71,14 +72,19 @@ def writer_volumes():
 class FaultPlant(Plant):
     """`guests`: system -> (program, definitions)."""
 
-    def __init__(self, workspace, chance, guests, prepared, namespaces, record=(), clocks=False, disk=False, direct=False, **settings):
+    def __init__(self, workspace, chance, guests, prepared, namespaces, record=(), clocks=False, disk=False, direct=False, compressed=False,
+                 lie=False, **settings):
         self.chance, self.guests, self.namespaces, self.clocks = chance, guests, namespaces, clocks
-        self.record, self.disk, self.direct = set(record), disk, direct and namespaces
+        self.record, self.disk, self.direct, self.compressed, self.lie = set(record), disk, direct and namespaces, compressed, lie
         for name in ("certs", "guests"):
             shutil.copytree(os.path.join(prepared.folder, name), workspace.path(name))
         writes = any(program == "writer" for program, _ in guests.values())
         super().__init__(workspace, volumes=writer_volumes() if writes else bank_volumes(tuple(guests)), systems=tuple(guests), witness=False,
                          prepared=prepared, **settings)
+        if compressed:
+            for volume in self.volumes:
+                self.compress(self.image("SITEA", volume))
+        self.used = []           # kinds of faults
         self.notes, self.killed, self.explained, self.pauses = [], set(), set(), []
         self.faults = 0
         self.small_ring = int(self.settings["ring"][:-1]) < 16  # it does not hold what comes while the link is away
@@ -106,6 +112,26 @@ class FaultPlant(Plant):
             used = sum(os.stat(os.path.join(folder, name)).st_blocks * 512 for name in os.listdir(folder))
             sandbox.small_disk(folder, used + int(self.settings["journal"][:-1]) * (1 << 20) + DISK_SLACK_BYTES)
 
+    # ---- compressed volumes at the primary
+
+    @staticmethod
+    def compress(path):
+        harness.run("dasdcopy", "-q", "-o", "cckd", path, path + ".compressed")
+        os.rename(path + ".compressed", path)
+
+    def differences(self):
+        """Of closed images; what is compressed is read by Hercules's own utility."""
+        if not self.compressed:
+            return super().differences()
+        found = []
+        for volume in self.volumes:
+            plain = self.workspace.path("plain.ckd")
+            if os.path.exists(plain):
+                os.unlink(plain)
+            harness.run("dasdcopy", "-q", "-o", "ckd", self.image("SITEA", volume), plain)
+            found += [f"{volume.volser}: {phrase}" for phrase in image_differences(plain, self.image("SITEB", volume))]
+        return found
+
     # ---- what is preloaded
 
     def recorder_log(self, site):
@@ -119,6 +145,8 @@ class FaultPlant(Plant):
         if site in self.record:
             libraries.append(RECORDER)
             environment.update(RECORDER_LOG=self.recorder_log(site), RECORDER_ROOT=self.sites[site].folder)
+            if self.lie and site == "SITEB":
+                environment["RECORDER_LIES"] = "1"
         if self.clocks:
             libraries.append(CLOCK_SHIFT)
             environment["CLOCK_SHIFT_FILE"] = self.clock_file(site)

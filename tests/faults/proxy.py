@@ -53,7 +53,7 @@ class Proxy:
         self._call(self._listen_or_not)
 
     def close(self):
-        self._call(self._reset_all)
+        self._call(self._end)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
 
@@ -81,6 +81,14 @@ class Proxy:
             for writer in pair:
                 abort(writer)
 
+    async def _end(self):
+        if self._server:
+            self._server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def _accepted(self, reader, writer):
         self.connections += 1
         try:
@@ -90,23 +98,26 @@ class Proxy:
             return
         pair = (writer, far_writer)
         self._pairs.add(pair)
+        pumps = [asyncio.ensure_future(self._pump(*ends)) for ends in ((reader, far_writer, self.ways[TO_SECONDARY]),
+                                                                       (far_reader, writer, self.ways[TO_PRIMARY]))]
         try:
-            await asyncio.gather(self._pump(reader, far_writer, self.ways[TO_SECONDARY]), self._pump(far_reader, writer, self.ways[TO_PRIMARY]))
-        except OSError:
-            pass
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._pairs.discard(pair)
             for each in pair:
                 abort(each)
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
 
     async def _pump(self, reader, writer, way):
+        """Until either end is gone; then the connection is over as a whole."""
         while True:
             chunk = await reader.read(CHUNK_BYTES)
             while way.held:
                 await asyncio.sleep(0.01)
             if not chunk:
-                writer.close()
-                raise ConnectionResetError
+                return
             if way.delay_s or way.jitter_s:
                 await asyncio.sleep(way.delay_s + way.jitter_s * self._chance.random())
             if way.stall_chance and self._chance.random() < way.stall_chance:

@@ -25,6 +25,7 @@ static struct recorder_header* header;
 static struct recorder_record* records;
 static char* heap;
 static char root[PATH_MAX], keep[PATH_MAX];
+static int lies; /* RECORDER_LIES: a planted bug, syncs that do nothing: what they cover is lost with the rest */
 static size_t root_length;
 
 static struct {
@@ -49,6 +50,7 @@ __attribute__((constructor)) static void map_log(void) {
   void* at;
   if (!log || !below || !realpath(below, root)) return;
   root_length = strlen(root);
+  lies = getenv("RECORDER_LIES") != NULL;
   snprintf(keep, sizeof keep, "%.*s/.recorder", (int)(sizeof keep - 16), root);
   mkdir(keep, 0700);
   fd = REAL(open)(log, O_RDWR | O_CLOEXEC);
@@ -264,7 +266,7 @@ static struct recorder_record* before_sync(int fd) {
   char link[64], path[PATH_MAX];
   struct recorder_record* r;
   ssize_t length;
-  if (!header || fstat(fd, &status) != 0) return NULL;
+  if (!header || lies || fstat(fd, &status) != 0) return NULL;
   if (S_ISDIR(status.st_mode)) {
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     length = readlink(link, path, sizeof path - 1);

@@ -28,6 +28,7 @@ def end_in_order(plant):
         demand(hercules.quit(60) == 0, f"{hercules.name} ended with {hercules.child.returncode}")
     assert_equal_once_idle(plant, 120)
     verdict = check(plant, "SITEB") if plant.checkable else None
+    plant.explain("DSML102W")  # the end of the session ends its link
     plant.dsm("SITEA", f"F DSM,XEND {SESSION}")
     plant.dsmds["SITEB"].wait_log("DSMM132I", 30)
     for site in ("SITEA", "SITEB"):
@@ -58,9 +59,13 @@ def take_over(plant):
 
 def recover_and_check(plant, acknowledged):
     plant.explain("DSML102W", "DSMS110W")
+    if plant.lie:
+        plant.note("planted: what SITEB synced is not durable", fault=False)
     choices = ["lives", "lives", "dies before", "dies during"]
     if "SITEB" in plant.record:
         choices = ["its host is lost before", "its host is lost during", "its host is lost after", "dies during"]
+    if plant.lie:
+        choices = ["its host is lost before"]
     second = plant.chance.choice(choices)
     if second.endswith("during"):
         asked = plant.ask_without_waiting("SITEB", f"F DSM,XRECOVER {SESSION}")

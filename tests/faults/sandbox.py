@@ -18,6 +18,8 @@ def unshare_words():
 
 def why_not():
     """"" when a round can have its namespaces, else what is missing."""
+    if os.environ.get("AFTERIMAGE_FAULTS_NAMESPACES") == "none":
+        return "AFTERIMAGE_FAULTS_NAMESPACES=none"
     try:
         probe = ("mount -t tmpfs none /dev/shm && ip link set lo up && ip link add a0 type veth peer name b0 && "
                  "tc qdisc add dev a0 root tbf rate 1mbit burst 32k latency 50ms")
