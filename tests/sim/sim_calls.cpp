@@ -190,6 +190,7 @@ Numbered __wrap__ZN10afterimage11number_slotERNS_13CommonStorageEjmm(CommonStora
                                                                      std::uint64_t now_us) {
   if (hercules() != nullptr) hercules()->may_be_preempted();
   const Numbered result = __real__ZN10afterimage11number_slotERNS_13CommonStorageEjmm(storage, device, slot, now_us);
+  if (plex() != nullptr && result.outcome == NumberOutcome::kNumbered) plex()->duties().numbered_in(control_view(storage).state);
   if (plex() != nullptr && result.outcome == NumberOutcome::kNumbered)
     plex()->oracle().numbered(storage.device(device).volume, result.sequence, result.tod, slot_place(storage, slot).header->token);
   if (hercules() != nullptr) hercules()->may_be_preempted();
@@ -201,6 +202,22 @@ bool __wrap__ZN10afterimage10void_entryERNS_13CommonStorageEm(CommonStorage& sto
   const bool voided = __real__ZN10afterimage10void_entryERNS_13CommonStorageEm(storage, sequence);
   if (voided && plex() != nullptr) plex()->oracle().voided(sequence);
   return voided;
+}
+
+// change_session_state, suspend_session: a cut is where it is said to be.
+StateChange __real__ZN10afterimage20change_session_stateERNS_13CommonStorageENS_12SessionStateES2_(CommonStorage&, SessionState,
+                                                                                                   SessionState);
+StateChange __wrap__ZN10afterimage20change_session_stateERNS_13CommonStorageENS_12SessionStateES2_(CommonStorage& storage,
+                                                                                                   SessionState from, SessionState to) {
+  const auto change = __real__ZN10afterimage20change_session_stateERNS_13CommonStorageENS_12SessionStateES2_(storage, from, to);
+  if (change.changed && plex() != nullptr) plex()->duties().cut_at(change.cut);
+  return change;
+}
+StateChange __real__ZN10afterimage15suspend_sessionERNS_13CommonStorageENS_13SuspendReasonE(CommonStorage&, SuspendReason);
+StateChange __wrap__ZN10afterimage15suspend_sessionERNS_13CommonStorageENS_13SuspendReasonE(CommonStorage& storage, SuspendReason reason) {
+  const auto change = __real__ZN10afterimage15suspend_sessionERNS_13CommonStorageENS_13SuspendReasonE(storage, reason);
+  if (change.changed && plex() != nullptr) plex()->duties().cut_at(change.cut);
+  return change;
 }
 
 void __real__ZN10afterimage10SlotReader12free_throughEm(SlotReader*, Sequence);

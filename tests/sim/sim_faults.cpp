@@ -172,6 +172,20 @@ void Scenario::rot(SplitMix& random) {
   }
 }
 
+// One of the two checkpoints is damaged while dsmd is down: the other must do.
+void Scenario::rot_checkpoint(SplitMix& random) {
+  SimDisk& disk = plex_.site_b().disk;
+  if (plex_.secondary_may_stop || !plex_.secondary_ready()) return;
+  if (!disk.exists("/dsm/checkpoint.1") || !disk.exists("/dsm/checkpoint.2")) return;
+  const std::string file = random.chance(1, 2) ? "/dsm/checkpoint.1" : "/dsm/checkpoint.2";
+  schedule_.trace.say(schedule_.now_us(), "rot", file);
+  plex_.secondary().kill();
+  disk.flip_bit(file, random.below(disk.read_file(file).size()), static_cast<unsigned>(random.below(8)));
+  schedule_.after(1000, nullptr, [this] {
+    if (!plex_.secondary().running()) plex_.start_secondary();
+  });
+}
+
 void Scenario::arm_faults() {
   const FaultRates& rates = swarm_.faults;
   *faulty_ = true;
@@ -188,6 +202,7 @@ void Scenario::arm_faults() {
   repeat(rates.full_disk_us, Stream::kDisk, [this](SplitMix& random) { fill_disk(random); });
   repeat(rates.disk_error_us, Stream::kDisk, [this](SplitMix& random) { disk_error(random); });
   repeat(rates.rot_us, Stream::kDisk, [this](SplitMix& random) { rot(random); });
+  repeat(rates.checkpoint_rot_us, Stream::kDisk, [this](SplitMix& random) { rot_checkpoint(random); });
   repeat(rates.write_back_us, Stream::kDisk,
          [this](SplitMix& random) { plex_.systems()[random.below(plex_.systems().size())]->fail_write_backs(1); });
   repeat(rates.what_if_us, Stream::kCrash, [this](SplitMix&) { what_if(); });

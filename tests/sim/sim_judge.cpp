@@ -21,7 +21,10 @@ void Oracle::compare(unsigned volume, const Image& wanted, const Image& found, c
 
 void Oracle::check_track(SimDisk& disk, unsigned volume, std::uint32_t track, Sequence sequence) {
   const std::size_t bytes = volumes_[volume].geometry.track_bytes;
-  const Image found = read_image(disk, volumes_[volume].secondary_image);
+  Image found = disk.read_file(volumes_[volume].secondary_image);
+  if (found.size() <= kImageHeader_bytes || found[0] != 'D' || found[1] != 'S' || found[2] != 'M')
+    return fail("fence", "number " + number(sequence) + " was applied to an image that has no fence");
+  found.erase(found.begin(), found.begin() + kImageHeader_bytes);
   const auto from = static_cast<std::ptrdiff_t>(track * bytes), to = static_cast<std::ptrdiff_t>((track + 1) * bytes);
   const Image& wanted = states_[volume].mirrored;
   if (found.size() == wanted.size() && std::equal(wanted.begin() + from, wanted.begin() + to, found.begin() + from)) return;

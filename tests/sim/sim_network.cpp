@@ -76,6 +76,28 @@ void Line::pump(const ConnectionPtr& connection, unsigned from) {
                   [this, connection, from] { pump(connection, from); });
 }
 
+namespace {
+
+// Two fields of equal length exchange their sequence numbers; everything else of the message stays right. False if there are none.
+bool misdirect(std::vector<std::uint8_t>& bytes) {
+  auto decoded = decode(bytes);
+  if (!decoded.good()) return false;
+  std::vector<M2Field>& fields = decoded.value.m2;
+  for (std::size_t i = 0; i + 1 < fields.size(); ++i) {
+    for (std::size_t j = i + 1; j < fields.size(); ++j) {
+      if (fields[i].data.empty() || fields[i].token.data_length != fields[j].token.data_length) continue;
+      std::swap(fields[i].token.sequence, fields[j].token.sequence);
+      const auto encoded = encode(decoded.value);
+      if (!encoded.good()) return false;
+      bytes = encoded.value.flat();
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 void Line::put_on_line(const ConnectionPtr& connection, unsigned from, FrameKind kind, std::vector<std::uint8_t> bytes) {
   if (watch) watch(from, kind, bytes);
   Connection::Side& side = connection->side[from];
@@ -95,6 +117,10 @@ void Line::put_on_line(const ConnectionPtr& connection, unsigned from, FrameKind
       else
         bytes[random_.below(bytes.size())] ^= static_cast<std::uint8_t>(1u << random_.below(8));
     }
+    if (from == 0 && random_.chance(faults.misdirection, 1'000'000) && misdirect(bytes)) {
+      ++harmed_;
+      schedule_.trace.note(schedule_.now_us(), "data misdirected", from);
+    }
     if (random_.chance(faults.duplication, 1'000'000)) {
       ++harmed_;
       schedule_.trace.note(schedule_.now_us(), "message doubled", from);
@@ -111,8 +137,9 @@ void Line::put_on_line(const ConnectionPtr& connection, unsigned from, FrameKind
 }
 
 void Line::arrive(const ConnectionPtr& connection, unsigned to, FrameKind kind, std::vector<std::uint8_t> bytes, std::uint64_t when_us) {
-  schedule_.at(when_us, connection->side[to].process, [connection, to, kind, bytes = std::move(bytes)]() mutable {
+  schedule_.at(when_us, connection->side[to].process, [this, connection, to, kind, bytes = std::move(bytes)]() mutable {
     LineEnd* end = connection->side[to].end;
+    if (end != nullptr && arrived) arrived(to, kind, bytes);
     if (end != nullptr) end->frame(kind, std::move(bytes));
   });
 }
@@ -180,6 +207,8 @@ void Line::heal() {
   clogged_until_us = 0;
 }
 
-bool Line::faultless() const { return faults.loss == 0 && faults.duplication == 0 && faults.reordering == 0 && faults.damage == 0; }
+bool Line::faultless() const {
+  return faults.misdirection == 0 && faults.loss == 0 && faults.duplication == 0 && faults.reordering == 0 && faults.damage == 0;
+}
 
 }  // namespace afterimage::sim

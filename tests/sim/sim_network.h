@@ -18,6 +18,7 @@ namespace afterimage::sim {
 
 struct NetworkFaults {  // per million messages
   std::uint32_t loss = 0, duplication = 0, reordering = 0, damage = 0;
+  std::uint32_t misdirection = 0;  // the data of two tokens changes places before the check sum is made: a fault of the sender's memory
 };
 struct NetworkTimes {
   std::uint64_t delay_us = 500, jitter_us = 500;
@@ -69,6 +70,9 @@ class Line {
 
   // Sees every message when its owner hands it over, before it waits for the line.
   std::function<void(unsigned from, const EncodedMessage& message)> handed;
+
+  // Sees every frame that an end takes.
+  std::function<void(unsigned to, FrameKind kind, const std::vector<std::uint8_t>& bytes)> arrived;
 
   // The listener's side: who takes connections now; null to stop. Gives the end for a new connection.
   using Accept = std::function<LineEnd*(const ConnectionPtr& connection)>;

@@ -16,6 +16,7 @@ std::optional<Answer> Scenario::ask(SimDsmd& dsmd, const std::string& line) {
   dsmd.command(line, [answer](Answer given) { *answer = std::move(given); });
   const ProcessPtr asked = dsmd.process();
   wait(kPatience_us, [&] { return answer->has_value() || !asked->alive; });
+  if (*answer) plex_.duties().answered((*answer)->lines);
   if (*answer) schedule_.trace.note(schedule_.now_us(), "answered", static_cast<std::uint64_t>((*answer)->return_code));
   return *answer;
 }

@@ -58,10 +58,15 @@ Plex::Plex(Schedule& schedule, const Swarm& swarm, unsigned index) : schedule_(s
     oracle_->message_on_line(decoded.value);
   };
   line_->handed = [this](unsigned from, const EncodedMessage& message) {
-    if (from != 1) return;
     const auto bytes = message.flat();
     const auto decoded = decode(bytes);
-    if (decoded.good()) oracle_->acknowledgement(decoded.value);
+    if (!decoded.good()) return;
+    if (from == 0) return duties_->primary_sends(decoded.value);
+    oracle_->acknowledgement(decoded.value);
+    duties_->secondary_acknowledges(decoded.value);
+  };
+  line_->arrived = [this](unsigned to, FrameKind kind, const std::vector<std::uint8_t>& bytes) {
+    if (to == 0) duties_->arrived_at_primary(kind, bytes);
   };
   secondary_may_stop = swarm.small_journal;
   make_config();
@@ -137,6 +142,7 @@ void Plex::make_volumes() {
     volumes.push_back(std::move(known));
   }
   oracle_ = std::make_unique<Oracle>(schedule_, std::move(volumes), site_a_->disk, site_b_->disk);
+  duties_ = std::make_unique<Duties>(schedule_, *oracle_, swarm_.window_messages);
   GuestSettings guests;
   guests.threads = swarm_.guest_threads;
   guests.pause_us = swarm_.guest_pause_us;
@@ -184,6 +190,7 @@ void Plex::start_secondary() {
 
 void Plex::heard_primary(const std::string& line) {
   schedule_.trace.say(schedule_.now_us(), "SITEA", line);
+  if (!secondary_may_stop) duties_->primary_says(line);
   if (begins(line, "DSMM101I")) {
     oracle_->epoch_begins(storage()->control().epoch.load(), control_view(*storage()).sequence, std::exchange(copied, false));
     ended_there = verified_equal = verified_unequal = false;
@@ -212,6 +219,7 @@ void Plex::heard_secondary(const std::string& line) {
     recovered = true;
     oracle_->recovered(last_report);
     if (!schedule_.violated()) oracle_->check_fences(site_b_->disk, false, "after the recovery");
+    if (!schedule_.violated()) duties_->recovered(last_report.epoch, site_b_->disk);
   }
 }
 

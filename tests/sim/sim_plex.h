@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/sim/sim_dsmd.h"
+#include "tests/sim/sim_duties.h"
 #include "tests/sim/sim_hercules.h"
 #include "tests/sim/sim_oracle.h"
 #include "tests/sim/sim_swarm.h"
@@ -21,6 +22,7 @@ class Plex final : public LinkMaker {
   ~Plex() override;
 
   Oracle& oracle() { return *oracle_; }
+  Duties& duties() { return *duties_; }
   SimDsmd& primary() { return *primary_; }
   SimDsmd& secondary() { return *secondary_; }
   Host& site_a() { return *site_a_; }
@@ -80,6 +82,7 @@ class Plex final : public LinkMaker {
   std::unique_ptr<Host> site_a_, site_b_;
   std::unique_ptr<Line> line_;
   std::unique_ptr<Oracle> oracle_;
+  std::unique_ptr<Duties> duties_;
   std::unique_ptr<CommonStorage> view_;
   std::unique_ptr<SimDsmd> primary_, secondary_;
   std::vector<std::unique_ptr<SimHercules>> systems_;

@@ -33,6 +33,7 @@ class Scenario {
   void fill_disk(SplitMix& random);
   void disk_error(SplitMix& random);
   void rot(SplitMix& random);
+  void rot_checkpoint(SplitMix& random);
   void what_if();
   void restart_later(SplitMix& random, std::function<void()> what);
   void heal();

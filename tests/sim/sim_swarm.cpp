@@ -86,6 +86,8 @@ Swarm::Swarm(std::uint64_t seed_of_all) : seed(seed_of_all) {
   faults.what_if_us = rate(random, 1'500'000);
   ending = random.chance(3, 5) ? Ending::kConverge : random.chance(1, 2) ? Ending::kTakeOver : Ending::kLosePrimary;
   if (faults.rot_us != 0 && ending == Ending::kConverge) ending = Ending::kTakeOver;
+  if (random.chance(1, 8)) network.misdirection = static_cast<std::uint32_t>(1 + random.below(60000));
+  faults.checkpoint_rot_us = random.chance(1, 4) ? rate(random, 900'000) : 0;
 }
 
 std::string Swarm::describe() const {
@@ -97,7 +99,8 @@ std::string Swarm::describe() const {
          name(faults.partition_us, "partition") + name(faults.clog_us, "clog") + name(faults.clock_us, "clock") +
          name(faults.full_disk_us, "full-disk") + name(faults.disk_error_us, "disk-error") + name(faults.write_back_us, "write-back") +
          name(faults.rot_us, "rot") + name(network.loss, "loss") + name(network.duplication, "duplication") +
-         name(network.reordering, "reordering") + name(network.damage, "damage");
+         name(network.reordering, "reordering") + name(network.damage, "damage") + name(network.misdirection, "misdirection") +
+         name(faults.checkpoint_rot_us, "checkpoint-rot");
 }
 
 }  // namespace afterimage::sim

@@ -20,7 +20,8 @@ struct FaultRates {
   std::uint64_t cut_us = 0, half_cut_us = 0, partition_us = 0, clog_us = 0;
   std::uint64_t clock_us = 0;
   std::uint64_t full_disk_us = 0, disk_error_us = 0, write_back_us = 0;
-  std::uint64_t rot_us = 0;  // bit rot, lost and misdirected writes: outside of what is survived
+  std::uint64_t checkpoint_rot_us = 0;  // of one of the two checkpoints, just before dsmd starts again: survived
+  std::uint64_t rot_us = 0;             // bit rot, lost and misdirected writes: outside of what is survived
   std::uint64_t operator_us = 0, what_if_us = 0;
 };
 
