@@ -137,8 +137,13 @@ class System {
     return capture_.in_slot();
   }
 
+  // As channel/tap_hold.cpp does: a freeze that its mover does not end ends at its limit.
   void hold_for_freeze(std::uint32_t device) {
-    while (outcome_now(storage_, device) == NumberOutcome::kFrozen) ::sched_yield();
+    const std::uint64_t began_us = monotonic_us();
+    while (outcome_now(storage_, device) == NumberOutcome::kFrozen) {
+      if (monotonic_us() - began_us >= kPaceLimit_us) change_session_state(storage_, SessionState::kFrozen, SessionState::kSuspended);
+      ::sched_yield();
+    }
   }
 
   // As channel/tap_hold.cpp does, with a shorter patience.

@@ -45,35 +45,32 @@ planted() {
   echo "FIGURE|common storage: faults planted in the stress itself|4|$seen seen|$((SECONDS - began))"
 }
 
-# So must the planted bugs of the product (serializer/canary.h) that lie in common storage.
+# So must the planted bugs of the product (serializer/canary.h) that lie in common storage: by the threads, and by the processes.
 bugs() {
-  local began=$SECONDS seen=0 bug folder
-  local all=(NumberedAfterTheIo SequenceReusedAfterRestart StampNotRising BoundaryInsideCcw RangesJoinedOverGap SlotReusedEarly ChunkTakenEarly
-    ChunkFreedEarly FreedOneTooMany DataSentBeforeItsFile BurialSkipsDevice UnhardenedNotMarked FreezeLetsWritesPass CutOneTooLow ChangeNotRecorded)
-  local of_processes=(BurialSkipsDevice UnhardenedNotMarked SequenceReusedAfterRestart ChangeNotRecorded ChunkTakenEarly ChunkFreedEarly
-    FreedOneTooMany FreezeLetsWritesPass)
+  local folder
   folder=$(AFTERIMAGE_BUILD=$build tests/variant.sh proof storage_stress storage_kill)/tests/storage || exit 8
-  for bug in "${all[@]}"; do
-    see_bug "$folder/storage_stress" --operations 10000000 --seed "$seed" --bug "$bug" && seen=$((seen + 1))
-  done
-  echo "FIGURE|common storage: planted bugs of the product seen by threads|${#all[@]}|$seen|$((SECONDS - began))"
-  began=$SECONDS seen=0
-  for bug in "${of_processes[@]}"; do
-    see_bug "$folder/storage_kill" --kills 400 --stops 400 --mover-strikes 400 --seed "$seed" --bug "$bug" && seen=$((seen + 1))
-  done
-  echo "FIGURE|common storage: planted bugs of the product seen by processes|${#of_processes[@]}|$seen|$((SECONDS - began))"
+  see_bugs "by threads" "$folder/storage_stress --operations 10000000 --seed $seed" NumberedAfterTheIo SequenceReusedAfterRestart StampNotRising \
+    BoundaryInsideCcw RangesJoinedOverGap SlotReusedEarly ChunkTakenEarly ChunkFreedEarly FreedOneTooMany DataSentBeforeItsFile BurialSkipsDevice \
+    UnhardenedNotMarked FreezeLetsWritesPass CutOneTooLow ChangeNotRecorded
+  [ -x "$folder/storage_kill" ] || return
+  see_bugs "by processes" "$folder/storage_kill --kills 400 --stops 400 --mover-strikes 400 --seed $seed" BurialSkipsDevice UnhardenedNotMarked \
+    SequenceReusedAfterRestart ChangeNotRecorded ChunkTakenEarly ChunkFreedEarly FreedOneTooMany FreezeLetsWritesPass
 }
 
-see_bug() {
-  "$@" >"$scratch/bug" 2>&1
-  case $? in
-    1 | 134) echo "  ${*: -1}: $(grep -m 1 -o -E 'FAILED: .*|CHECK FAILED.*' "$scratch/bug")" ;;
-    *)
-      echo "storage: a planted bug is not seen: repeat with: $*" >&2
-      bad=1
-      return 1
-      ;;
-  esac
+# see_bugs BY COMMAND BUG...: two at once
+see_bugs() {
+  local began=$SECONDS by=$1 command=$2 seen
+  shift 2
+  printf '%s\n' "$@" | xargs -P 2 -I BUG bash -c '
+    out=$($0 --bug BUG 2>&1)
+    case $? in
+      1 | 134) echo "  BUG: $(grep -m 1 -o -E "FAILED: .*|CHECK FAILED.*" <<<"$out")" ;;
+      *) echo "storage: a planted bug is not seen: repeat with: $0 --bug BUG" ;;
+    esac' "$command" >"$scratch/bugs"
+  cat "$scratch/bugs"
+  seen=$(grep -c '^  ' "$scratch/bugs")
+  [ "$seen" -eq $# ] || bad=1
+  echo "FIGURE|common storage: planted bugs of the product seen $by|$#|$seen|$((SECONDS - began))"
 }
 
 # both PROGRAM ARGUMENTS...: two processes at once, with seeds of their own; what they print goes to $scratch/both; sets `verdict`.
@@ -129,17 +126,19 @@ case $regime in
     planted "$programs/storage_stress"
     processes 20 20 10 0 40 0
     ;;
-  ci | soak)
+  ci)
     tsan=$(AFTERIMAGE_BUILD=$build tests/variant.sh tsan storage_stress)/tests/storage/storage_stress || exit 8
     planted "$tsan"
     bugs
-    if [ "$regime" = ci ]; then
-      stress "$tsan" "common storage: operations under ThreadSanitizer" 10000000 0
-      processes 100 100 60 0 200 0
-    else
-      stress "$tsan" "common storage: operations under ThreadSanitizer" 500000000 $((seconds / 2))
-      processes 5000 5000 2000 $((seconds * 3 / 8)) 2000 $((seconds / 8))
-    fi
+    stress "$tsan" "common storage: operations under ThreadSanitizer" 10000000 0
+    processes 100 100 60 0 200 0
+    ;;
+  soak)
+    tsan=$(AFTERIMAGE_BUILD=$build tests/variant.sh tsan storage_stress)/tests/storage/storage_stress || exit 8
+    left=$((seconds - SECONDS))
+    [ $left -gt 8 ] || left=8
+    stress "$tsan" "common storage: operations under ThreadSanitizer" 500000000 $((left / 2))
+    processes 5000 5000 2000 $((left * 3 / 8)) 2000 $((left / 8))
     ;;
   *)
     echo "usage: tests/storage/run.sh check|ci|soak [SECONDS]" >&2

@@ -144,6 +144,8 @@ class Operator {
     world_.await([&] {
       died = 0;
       each_device([&](StressDevice& device) { died += dead(device) ? 1 : 0; });
+      // They may be waiting for their changes to be collected before they can die.
+      if (control_view(storage_).state == SessionState::kSuspended) resume(std::nullopt);
       return died == world_.options.per_system || world_.stop;
     });
     if (died == world_.options.per_system && !world_.failed) {

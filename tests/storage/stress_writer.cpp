@@ -49,7 +49,8 @@ class Writer {
   // before anybody is told so.
   End died() {
     mine_.died_since.store(began_, std::memory_order_relaxed);
-    mine_.died_on_track.store(writer_->empty() ? 0 : writer_->token().ranges[0].track + 1, std::memory_order_relaxed);
+    const bool changes = !writer_->empty() && writer_->token().kind != TokenKind::kVerify;
+    mine_.died_on_track.store(changes ? writer_->token().ranges[0].track + 1 : 0, std::memory_order_relaxed);
     mine_.order.store(Order::kDead, std::memory_order_release);
     return End::kDied;
   }
