@@ -3,7 +3,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <map>
 
@@ -219,17 +218,6 @@ int adopt(const Invocation& invocation) {
   return 0;
 }
 
-// A configuration that was completed by hand is not replaced unless it was named.
-Status write_recovery_config(const RecoveryConfig& made, bool only_new) {
-  if (only_new && std::filesystem::exists(made.path))
-    return Status::error(made.path + " exists already and is not replaced: use it, remove it, or name another with --output.");
-  std::ofstream file(made.path, std::ios::trunc);
-  file << made.text;
-  file.close();
-  if (file) return Status::ok();
-  return Status::error("the Hercules configuration " + made.path + " cannot be written: name another with --output.");
-}
-
 int recovery_config(const Invocation& invocation) {
   auto config = configuration(invocation);
   if (!config.good()) return fail(config.status);
@@ -247,7 +235,7 @@ int recovery_config(const Invocation& invocation) {
   if (!made.good()) return fail(made.status);
   if (to_standard_output) {
     std::cout << made.value.text;
-  } else if (Status written = write_recovery_config(made.value, output.empty()); !written) {
+  } else if (Status written = save_recovery_config(made.value, output.empty()); !written) {
     return fail(written);
   }
   // The configuration itself may be on standard output: what a person reads goes beside it.

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "datamover/posix_file.h"
 #include "jcl/message_catalogue.h"
 #include "serializer/check.h"
 #include "service/asio_host.h"
@@ -87,7 +88,9 @@ int run(int argc, char** argv) {
     return 8;
   }
   std::error_code error;
-  std::filesystem::create_directories(site->directory, error);
+  // A new directory's own name is made durable before anything in it is promised; if that fails, so does what follows.
+  if (std::filesystem::create_directories(site->directory, error))
+    (void)sync_directory(std::filesystem::path(site->directory).parent_path().string());
   HardCopy log;
   boost::asio::io_context io;
   const auto say = [&log](const std::string& line) { log.write(line); };

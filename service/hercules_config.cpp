@@ -2,6 +2,7 @@
 #include "service/hercules_config.h"
 
 #include <strings.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include <sstream>
 
 #include "channel/ckd_types.h"
+#include "datamover/posix_file.h"
 #include "service/config_values.h"
 #include "service/hercules_config_reader.h"
 
@@ -251,6 +253,14 @@ Result<RecoveryConfig> make_recovery_config(const Config& config, const Recovery
   if (complete.output_path.empty())
     complete.output_path = config.site(session->secondary)->directory + "/hercules-" + system.value->name + ".cnf";
   return Maker(*session, *system.value, complete).make();
+}
+
+Status save_recovery_config(const RecoveryConfig& made, bool only_new) {
+  if (only_new && ::access(made.path.c_str(), F_OK) == 0)
+    return Status::error(made.path + " exists already and is not replaced: use it, remove it, or name another with --output.");
+  const Status written = replace_file(made.path, {reinterpret_cast<const std::uint8_t*>(made.text.data()), made.text.size()});
+  if (written) return written;
+  return Status::error("The Hercules configuration cannot be written: " + written.text() + " Or name another with --output.");
 }
 
 }  // namespace afterimage

@@ -30,6 +30,10 @@ struct RecoveryConfig {
 // files it includes; writes nothing.
 Result<RecoveryConfig> make_recovery_config(const Config& config, const RecoveryConfigRequest& request);
 
+// Puts the text in its place as a whole: a crash leaves the file as it was or complete. A configuration that was completed by hand is not
+// replaced (`only_new`) unless it was named.
+Status save_recovery_config(const RecoveryConfig& made, bool only_new);
+
 // One device statement; quotes what must be quoted. An error if the path cannot be written in a Hercules statement.
 Result<std::string> hercules_device_statement(std::uint16_t device, const std::string& type, const std::string& path,
                                               const std::vector<std::string>& options);

@@ -1,8 +1,10 @@
 // io: program `crash`: runs the workloads with a death, an error or damage at one point after another and judges what is left. Usage:
-//   crash [--seeds N] [--points N|all] [--damages 1..6] [--failures N] [--rot N] [--again N] [--seed S] [--part I/N]     the whole, or a
-//   part of it crash --workload W --seed S --fault F --point P [--damage D] [--recover] [--again A]                       one case, with
-//   its log crash --list                                                                                              workloads and their
-//   points
+//   crash [--seed S] [--seeds N] [--points N|all] [--damages 1..6] [--failures N] [--rot N] [--again N] [--part I/N] [--canary NAME]
+//     all kinds; with --part every N-th case; with --canary a planted bug, which must be seen (tests/canary)
+//   crash --workload W --seed S --fault F --point P [--damage D] [--recover] [--again A] [--canary NAME]
+//     one case, with its log
+//   crash --list
+//     the workloads and how many points they have
 // Ends with 1 when something did not hold; every violation prints the command that repeats it.
 #include <algorithm>
 #include <charconv>
@@ -10,6 +12,7 @@
 #include <cstring>
 #include <string>
 
+#include "tests/canary/canary_names.h"
 #include "tests/crash/crash_run.h"
 
 namespace afterimage::crash {
@@ -19,7 +22,7 @@ struct Options {
   std::uint64_t points = 300, damages = 2, failures = 200, rot = 100, again = 100, seed = 1, seeds = 1, part = 1, parts = 1;
   std::string program;
   bool list = false;
-  std::string workload;
+  std::string workload, canary;
   Plan plan;
 };
 
@@ -81,6 +84,8 @@ std::string parse(int argc, char** argv, Options& options) {
       options.list = true;
     } else if (word == "--workload" && i + 1 < argc) {
       options.workload = argv[++i];
+    } else if (word == "--canary" && i + 1 < argc) {
+      options.canary = argv[++i];
     } else if (word == "--fault" && i + 1 < argc) {
       const auto wrong = wrong_from(argv[++i]);
       good = wrong.has_value();
@@ -101,8 +106,9 @@ std::string parse(int argc, char** argv, Options& options) {
 }
 
 void tell_violation(const Task& task, const Outcome& outcome, const Options& options) {
-  std::printf("VIOLATION: %s\n  repeat with: %s\n", outcome.violation.c_str(),
-              (options.program + command_of(*task.workload, task.plan)).c_str());
+  std::printf(
+      "VIOLATION: %s\n  repeat with: %s\n", outcome.violation.c_str(),
+      (options.program + command_of(*task.workload, task.plan) + (options.canary.empty() ? "" : " --canary " + options.canary)).c_str());
   const std::size_t from = outcome.log.size() > 6 ? outcome.log.size() - 6 : 0;
   for (std::size_t i = from; i < outcome.log.size(); ++i) std::printf("    %s\n", outcome.log[i].c_str());
 }
@@ -283,6 +289,7 @@ int main(int argc, char** argv) {
   const std::string reason = parse(argc, argv, options);
   if (!reason.empty()) return usage(reason);
   throw_failed_checks();
+  if (const afterimage::Status planted = afterimage::plant(options.canary); !planted) return usage(planted.text());
   options.program = argv[0];
   int rc = 0;
   if (options.workload.empty()) {

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "datamover/loss_report.h"
+#include "service/hercules_config.h"
 #include "tests/crash/crash_memory.h"
 
 namespace afterimage::crash {
@@ -19,6 +20,7 @@ using Kind = sim::SimFault::Kind;
 
 constexpr std::uint64_t kPatience_us = 20'000'000;  // of virtual time: a step that takes longer is stuck
 constexpr const char* kStateFile = "/sim/b/primary/session.state";
+constexpr const char* kConfigurationFile = "/sim/b/primary/hercules.cnf";
 
 struct Violation {
   std::string text;
@@ -102,6 +104,7 @@ class Run {
   void recover_now();
   void copy_volumes();
   void remember(unsigned count);
+  void judge_configuration();
   void judge_recovered();
   void finish();
   void tell_again();
@@ -117,6 +120,7 @@ class Run {
   CrashPrimary primary_;
   CrashSite site_;
   SessionStateFile state_;
+  std::vector<std::uint64_t> configurations_ = {0};  // versions that may be in the file for Hercules; 0: none
   std::optional<std::uint64_t> remembered_, being_remembered_;
   Outcome outcome_;
   std::uint64_t step_began_us_ = 0, next_bind_us_ = 0, epoch_ = 0;
@@ -477,7 +481,13 @@ void Run::copy_volumes() {
   site_.start();
 }
 
-// The state file of the primary site: whole and old, or whole and new; new once save() has said so.
+std::string configuration_text(std::uint64_t version) {
+  std::string text;
+  for (unsigned i = 0; i < (version == 0 ? 0 : 200u); ++i) text += "# version " + number(version) + " line " + number(i) + "\n";
+  return text;
+}
+
+// The state file of the primary site, and a configuration for Hercules: whole and old, or whole and new; new once save() has said so.
 void Run::remember(unsigned count) {
   for (unsigned i = 0; i < count; ++i) {
     SessionMemory memory;
@@ -487,12 +497,19 @@ void Run::remember(unsigned count) {
     memory.storage_id = memory.epoch * 5;
     memory.active = i % 2 == 0;
     being_remembered_ = memory.epoch;
-    bool saved = false;
+    bool saved = false, written = false;
     site_.call([&] { saved = state_.save(memory).good(); });
     if (saved && running()) remembered_ = memory.epoch;
+    RecoveryConfig config;
+    config.path = kConfigurationFile;
+    config.text = configuration_text(memory.epoch);
+    configurations_.push_back(memory.epoch);
+    if (running()) site_.call([&] { written = save_recovery_config(config, false).good(); });
+    if (written && running()) configurations_ = {memory.epoch};
     if (site_.life() == Life::kBroken) wrong(site_.reason());
     while (!running() && !over_) revive();
     if (over_) return;
+    judge_configuration();
     const auto loaded = state_.load();
     if (!loaded.good()) {
       if (may_refuse() && died_) {
@@ -509,6 +526,15 @@ void Run::remember(unsigned count) {
     remembered_ = found;
     if (plan_.recover && died_) return recover_now();
   }
+}
+
+// Of the versions since the last one that was said to be written, any, but whole.
+void Run::judge_configuration() {
+  const Bytes bytes = site_.disk().read_file(std::string(kConfigurationFile).substr(std::string("/sim/b").size()));
+  const std::string text(bytes.begin(), bytes.end());
+  for (const std::uint64_t version : configurations_)
+    if (text == configuration_text(version)) return;
+  if (!may_refuse()) wrong("the configuration for Hercules is neither the old nor the new one");
 }
 
 // After a death with the primary lost for good: whatever state the secondary is in, its recovery must be right.

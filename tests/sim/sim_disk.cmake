@@ -19,7 +19,7 @@ function(afterimage_simulated_files target)
 endfunction()
 
 add_executable(unit_sim_disk ${CMAKE_CURRENT_LIST_DIR}/../unit/main.cpp ${CMAKE_CURRENT_LIST_DIR}/sim_disk_test.cpp
-                             ${CMAKE_CURRENT_LIST_DIR}/sim_posix_test.cpp)
+                             ${CMAKE_CURRENT_LIST_DIR}/sim_posix_test.cpp ${CMAKE_CURRENT_LIST_DIR}/sim_product_test.cpp)
 target_compile_options(unit_sim_disk PRIVATE -Wno-conversion)
 target_link_libraries(unit_sim_disk PRIVATE service ${CPPUNIT_LIBRARY})
 afterimage_simulated_files(unit_sim_disk)
