@@ -271,7 +271,8 @@ class SecondaryHostLost(Fault):
         self.plant.start_dsmd("SITEB")
 
 
-def lose_page_cache(plant, site, mode=None):
+def lose_page_cache(plant, site):
+    mode = plant.chance.choice(("all lost", "any")) if plant.lie else None  # a planted bug is to show
     return page_cache.lose_page_cache(plant.recorder_log(site), plant.sites[site].folder, plant.chance, mode)
 
 

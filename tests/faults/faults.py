@@ -113,7 +113,7 @@ def one_round(seed, prepared, namespaces, first=(), end=None, lie=False):
     end = end or ("end_in_order" if drawn == "overrun" and not all(kind.harmless for kind in first_kinds) else drawn)
     result = {"seed": seed, "end": end, "faults": 0, "problem": "", "notes": [], "used": []}
     plant = None
-    with Workspace(f"faults-{seed}") as workspace:
+    with Workspace("r") as workspace:  # short: a socket's path has 107 characters
         try:
             settings = shape(chance, namespaces, end, first_kinds)
             if lie:
@@ -128,7 +128,7 @@ def one_round(seed, prepared, namespaces, first=(), end=None, lie=False):
             result["worst_ms"] = judge.judge(plant)
         except Exception as failure:  # whatever it is: the round failed and says how
             result["problem"] = f"{type(failure).__name__}: {failure}"
-            result["trace"] = traceback.format_exc()
+            result["trace"] = "".join(traceback.format_tb(failure.__traceback__))
         finally:
             if plant:
                 result["faults"], result["notes"], result["used"] = plant.faults, plant.notes, plant.used + [end]
@@ -279,8 +279,8 @@ class Rounds:
         print(f"FIGURE|real-process kills and faults|{'one round' if alone else asked}|{reached}|{took:.0f}", flush=True)
         short = not alone and self.faults < asked
         if short and not self.failures:
-            print(f"faults: {self.faults} of {asked} faults in {took:.0f} s: the budget was too short", flush=True)
-        return 1 if self.failures or short else 0
+            print(f"faults: {self.faults} of {asked} faults in {took:.0f} s: the budget was too short for more", flush=True)
+        return 1 if self.failures or (short and not self.arguments.seconds) else 0
 
     def canary_figure(self):
         """The failure asked for is one that the judgement finds, not one of the harness."""
