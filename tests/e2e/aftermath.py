@@ -141,8 +141,11 @@ class AftermathTest(unittest.TestCase):
             plant.dsm("SITEA", f"F DSM,XEND {SESSION} IMMEDIATE", accept=(0, 4))
             for volume in plant.volumes:
                 shutil.copyfile(plant.image("SITEB", volume), plant.image("SITEA", volume))
-            plant.start_session()
+            # Writes that were never acknowledged count as changes, so the session begins with a comparison.
             hercules = plant.start_hercules(guest_deck=harness.guest(workspace, "bank"), modules=("dsmchan",))
+            wait_until(lambda: hercules.log().count("DSMC011I") == len(plant.volumes), 20, "the volumes to be tapped")
+            plant.start_session(compare=True)
+            plant.dsmds["SITEA"].wait_log("DSMM121I", 60)
             hercules.command("ipl 00c")
             hercules.wait_log(r"BANK COMMITTED=", 60)
             hercules.quit()
