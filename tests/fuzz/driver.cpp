@@ -1,7 +1,8 @@
 // io: runs a fuzz target without libFuzzer: files of inputs, then seeded mutations of them. The same seed gives the same inputs.
-//   fuzz_X [--corpus FOLDER] [--runs N] [--seed S] [--dictionary FILE] [--artifacts FOLDER] [--limit SECONDS] [FILE ...]
+//   fuzz_X [--corpus FOLDER] [--runs N] [--seed S] [--dictionary FILE] [--artifacts FOLDER] [--limit SECONDS]
+//          [--canary NAME] [FILE ...]
 // An input that ends the process, or that takes longer than the limit, is written to the artifacts' folder, and the command that repeats it
-// is printed.
+// is printed. --canary switches on a planted bug (variant `proof`): the target must then fail.
 #include <fcntl.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include <iterator>
 #include <random>
 
+#include "tests/canary/canary_names.h"
 #include "tests/fuzz/fuzz_check.h"
 
 namespace {
@@ -44,16 +46,16 @@ void on_signal(int number) {
 
 struct Options {
   std::vector<std::string> files;
-  std::string corpus, dictionary, artifacts = ".";
+  std::string corpus, dictionary, artifacts = ".", canary;
   std::uint64_t runs = 0, seed = 1;
   unsigned limit_s = 10;
 };
 
 [[noreturn]] void usage(const std::string& wrong) {
-  std::fprintf(
-      stderr,
-      "fuzz: %s. Use [--corpus FOLDER] [--runs N] [--seed S] [--dictionary FILE] [--artifacts FOLDER] [--limit SECONDS] [FILE ...].\n",
-      wrong.c_str());
+  std::fprintf(stderr,
+               "fuzz: %s. Use [--corpus FOLDER] [--runs N] [--seed S] [--dictionary FILE] [--artifacts FOLDER] [--limit SECONDS] "
+               "[--canary NAME] [FILE ...].\n",
+               wrong.c_str());
   std::exit(8);
 }
 
@@ -73,6 +75,8 @@ Options options_of(int argc, char** argv) {
       options.dictionary = value;
     else if (word == "--artifacts")
       options.artifacts = value;
+    else if (word == "--canary")
+      options.canary = value;
     else if (word == "--runs")
       options.runs = std::stoull(value);
     else if (word == "--seed")
@@ -212,6 +216,7 @@ int main(int argc, char** argv) {
                 static_cast<unsigned long long>(options.seed));
   for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM}) std::signal(number, on_signal);
 
+  if (const afterimage::Status planted = afterimage::plant(options.canary); !planted) usage(planted.text());
   std::vector<std::string> paths = options.files;
   if (!options.corpus.empty()) std::ranges::copy(files_of(options.corpus), std::back_inserter(paths));
   std::vector<Bytes> corpus;

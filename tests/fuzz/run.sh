@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Fuzzers: tests/fuzz/run.sh check|ci|soak [SECONDS]|grow [SECONDS]. Prints its figures; ends with 0 only if everything held.
 #   check  the corpora, and some seeded mutations of them, with the normal build
-#   ci     a million inputs of each target with libFuzzer (variant `fuzz`: clang, AddressSanitizer, UndefinedBehaviorSanitizer); XML 50,000
+#   ci     a million inputs of each target with libFuzzer (variant `fuzz`: clang, AddressSanitizer, UndefinedBehaviorSanitizer); XML 50,000;
+#          and the bugs planted in what they cover must be found (variant `proof`)
 #   soak   20 million of each, XML a million, or what the seconds allow, with fresh seeds
 #   grow   looks further for SECONDS a target and keeps in corpus/ the few inputs that together reach everything
 # Without clang (packages clang and libclang-rt-14-dev) ci and soak say so and use the seeded mutations of the normal build.
@@ -102,13 +103,38 @@ if [[ $regime == check ]]; then
   exit
 fi
 
+# Shows that the targets can fail: each bug planted in what a target covers (serializer/canary.h) must be found by its seeded mutations.
+planted() {
+  local proof began pair target bug asked=0 caught=0 rc options bad=0
+  began=$(now_ms)
+  local pairs=(capture:{BoundaryInsideCcw,RangesJoinedOverGap,SlotReusedEarly,ChunkTakenEarly,ChunkFreedEarly,FreedOneTooMany,StampNotRising,CutOneTooLow,ChangeNotRecorded,FreezeLetsWritesPass}
+    message:MessageChecksumSkipped journal:{JournalNotSynced,JournalChecksumSkipped} state_files:{OtherCheckpointIgnored,ReleasedOneCheckpointEarly} session_frames:GapAccepted)
+  proof=$(tests/variant.sh proof fuzz_capture fuzz_message fuzz_journal fuzz_state_files fuzz_session_frames) || return 1
+  for pair in "${pairs[@]}"; do
+    target=${pair%%:*} bug=${pair#*:} asked=$((asked + 1)) options=()
+    [[ $(dictionary "$target") ]] && options=(--dictionary "$(dictionary "$target")")
+    "$proof/tests/fuzz/fuzz_$target" --canary "$bug" --corpus "$corpus/$target" --runs 200000 --seed "${seed:-1}" --artifacts "$work" "${options[@]}" >"$work/planted.log" 2>&1
+    rc=$?
+    if ((rc == 77)); then
+      caught=$((caught + 1))
+    else
+      bad=1
+      echo "fuzz: the planted bug $bug is not found by $target ($rc): repeat with: $proof/tests/fuzz/fuzz_$target --canary $bug --corpus $corpus/$target --runs 200000 --seed ${seed:-1}" >&2
+    fi
+  done
+  figure "planted bugs found by the targets" "$asked" "$caught" "$began"
+  return "$bad"
+}
+
 began_s=$SECONDS
 if ! have_clang; then
   [[ $regime == grow ]] && { echo "fuzz: grow needs clang and libclang-rt-14-dev: install them." >&2; exit 8; }
   echo "fuzz: clang with libFuzzer is not here (packages clang and libclang-rt-14-dev): seeded mutations of the normal build instead"
   arguments_of() { if [[ $1 == config ]]; then echo 50000; else echo 1000000; fi; }
   two_at_a_time seeded
-  exit
+  rc=$?
+  planted || rc=1
+  exit "$rc"
 fi
 variant=$(tests/variant.sh fuzz "${targets[@]/#/fuzz_}") || exit 8
 export ASAN_OPTIONS=${ASAN_OPTIONS:-quarantine_size_mb=8:malloc_context_size=3:max_malloc_fill_size=0} UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
@@ -117,6 +143,9 @@ case $regime in
   ci)
     arguments_of() { if [[ $1 == config ]]; then echo 50000 0; else echo 1000000 0; fi; }
     two_at_a_time libfuzzer
+    rc=$?
+    planted || rc=1
+    exit "$rc"
     ;;
   soak)
     seed=${seed:-$((RANDOM * 32768 + RANDOM))}
