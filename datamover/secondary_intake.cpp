@@ -53,9 +53,17 @@ const Token* in_m1(const Message& message, Sequence sequence) {
   return index < message.m1.size() ? &message.m1[index] : nullptr;
 }
 
-Objected object_to_m2(const Message& message, const PendingWriteQueue& queue) {
+bool is_settled(const PendingWriteQueue& queue, Sequence sequence) {
+  const PendingWrite* entry = queue.find(sequence);
+  return entry != nullptr && entry->condition != EntryCondition::kIncomplete;
+}
+
+Objected object_to_m2(const Message& message, const PendingWriteQueue& queue, bool replaying) {
   for (const M2Field& field : message.m2) {
     const Sequence sequence = field.token.sequence;
+    // When it came its write may have been given out already, and what comes for such a one is not looked at: a journal with it in must be
+    // read again.
+    if (replaying && is_settled(queue, sequence)) continue;
     const bool is_void = (field.flags & kM2Void) != 0;
     const std::size_t bytes = is_void ? field.token.data_length : field.data.size();
     const Token* announced = sequence > queue.known_through() ? in_m1(message, sequence) : nullptr;
@@ -114,7 +122,7 @@ std::string why_not_volumes(const std::vector<VolumeDescriptor>& configured, con
 std::optional<Objection> object_to_tokens(const Message& message, const PendingWriteQueue& queue,
                                           const std::vector<VolumeDescriptor>& volumes, Tod known_tod, bool replaying) {
   Objected objection = object_to_m1(message, queue, volumes, known_tod, replaying);
-  if (!objection) objection = object_to_m2(message, queue);
+  if (!objection) objection = object_to_m2(message, queue, replaying);
   return objection;
 }
 
@@ -124,6 +132,7 @@ void take_tokens(const Message& message, PendingWriteQueue& queue, std::uint64_t
     AI_CHECK(taken.good());
   }
   for (const M2Field& field : message.m2) {
+    if (is_settled(queue, field.token.sequence)) continue;
     const bool is_void = (field.flags & kM2Void) != 0;
     const Status taken =
         is_void ? queue.add_void(field.token, journal_position) : queue.add_data(field.token, field.data, journal_position);

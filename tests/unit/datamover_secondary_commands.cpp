@@ -30,6 +30,7 @@ class DatamoverSecondaryCommands : public CppUnit::TestFixture {
   CPPUNIT_TEST(testManyBytesAskForACheckpointBeforeItsTime);
   CPPUNIT_TEST(testAddressesAreJudged);
   CPPUNIT_TEST(testDataShorterThanItsTokenIsRefused);
+  CPPUNIT_TEST(testDataForASettledTokenDoesNotStopAReplay);
   CPPUNIT_TEST(testVolumesThatDifferAreNamed);
   CPPUNIT_TEST_SUITE_END();
 
@@ -371,6 +372,24 @@ class DatamoverSecondaryCommands : public CppUnit::TestFixture {
     const auto whole = bytes_of(4, 1);
     message.m2[0].data = whole;
     CPPUNIT_ASSERT(!object_to_tokens(message, queue, two_volumes(), 0, false).has_value());
+  }
+
+  // Live, data for a write that was given out is not looked at; the journal with it in must be read again when the write is pending anew.
+  void testDataForASettledTokenDoesNotStopAReplay() {
+    PendingWriteQueue queue;
+    Message message;
+    message.m0.last_sequence = 1;
+    message.m1 = {write_token(1, 0, 1, 0, 4)};
+    const auto data = bytes_of(4, 1), other = bytes_of(4, 9);
+    message.m2 = {{message.m1[0], 0, data}};
+    take_tokens(message, queue, 64);
+    message.m1.clear();
+    message.m2 = {{write_token(1, 0, 2, 0, 4), 0, other}};  // another track
+    CPPUNIT_ASSERT(object_to_tokens(message, queue, two_volumes(), 0, false).has_value());
+    CPPUNIT_ASSERT(!object_to_tokens(message, queue, two_volumes(), 0, true).has_value());
+    take_tokens(message, queue, 128);
+    CPPUNIT_ASSERT(queue.find(1)->data == data);
+    CPPUNIT_ASSERT_EQUAL(std::uint64_t{64}, queue.find(1)->journal_position);
   }
 
   void testVolumesThatDifferAreNamed() {
