@@ -149,7 +149,7 @@ void state_seeds() {
 // Programs for the machines of fuzz_journal.cpp and fuzz_capture.cpp: many short steps in a fixed mixture.
 void program_seeds() {
   for (unsigned variety = 0; variety < 6; ++variety) {
-    Bytes journal{static_cast<std::uint8_t>(variety)}, capture;
+    Bytes journal{static_cast<std::uint8_t>(variety)}, capture, secondary{1, 0, 0, 0, 0, 0, 0};
     std::uint32_t state = 2463534242u + variety;
     const auto next = [&state] {
       state ^= state << 13;
@@ -160,7 +160,11 @@ void program_seeds() {
     for (unsigned i = 0; i < 200; ++i) journal.push_back(static_cast<std::uint8_t>(next() % (i % 3 == 0 ? 10 : 256)));
     for (unsigned i = 0; i < 300; ++i) capture.push_back(static_cast<std::uint8_t>(next() % (i % 2 == 0 ? 20 : 256)));
     put("journal", "program-" + std::to_string(variety), journal);
+    // Mostly data, syncs and applies, and little that is odd: zeros are the usual choice.
+    for (unsigned i = 0; i < 60; ++i)
+      secondary.insert(secondary.end(), {1, static_cast<std::uint8_t>(next() % (variety < 4 ? 8 : 20)), next(), 0, 0});
     put("capture", "program-" + std::to_string(variety), capture);
+    put("secondary", "program-" + std::to_string(variety), secondary);
   }
   Bytes file_header{'A', 'I', 'J', 'R', 'N', 'L', '0', '1', 0, 1, 0, 1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0};
   file_header.resize(64);

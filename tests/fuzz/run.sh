@@ -108,8 +108,8 @@ planted() {
   local proof began pair target bug asked=0 caught=0 rc options bad=0
   began=$(now_ms)
   local pairs=(capture:{BoundaryInsideCcw,RangesJoinedOverGap,SlotReusedEarly,ChunkTakenEarly,ChunkFreedEarly,FreedOneTooMany,StampNotRising,CutOneTooLow,ChangeNotRecorded,FreezeLetsWritesPass}
-    message:MessageChecksumSkipped journal:{JournalNotSynced,JournalChecksumSkipped} state_files:{OtherCheckpointIgnored,ReleasedOneCheckpointEarly} session_frames:GapAccepted)
-  proof=$(tests/variant.sh proof fuzz_capture fuzz_message fuzz_journal fuzz_state_files fuzz_session_frames) || return 1
+    message:MessageChecksumSkipped journal:{JournalNotSynced,JournalChecksumSkipped} state_files:{OtherCheckpointIgnored,ReleasedOneCheckpointEarly} session_frames:GapAccepted secondary:{AcknowledgeBeforeSync,ApplyBeforeSync,ApplyPastA,PointBOneTooLow,DuplicateTaken})
+  proof=$(tests/variant.sh proof fuzz_capture fuzz_message fuzz_journal fuzz_state_files fuzz_session_frames fuzz_secondary) || return 1
   for pair in "${pairs[@]}"; do
     target=${pair%%:*} bug=${pair#*:} asked=$((asked + 1)) options=()
     [[ $(dictionary "$target") ]] && options=(--dictionary "$(dictionary "$target")")
