@@ -140,7 +140,11 @@ void Line::arrive(const ConnectionPtr& connection, unsigned to, FrameKind kind, 
   schedule_.at(when_us, connection->side[to].process, [this, connection, to, kind, bytes = std::move(bytes)]() mutable {
     LineEnd* end = connection->side[to].end;
     if (end != nullptr && arrived) arrived(to, kind, bytes);
-    if (end != nullptr) end->frame(kind, std::move(bytes));
+    if (end != nullptr) return end->frame(kind, std::move(bytes));
+    // The host at that end knows no such connection, and says so.
+    if (cut[to]) return;
+    schedule_.after(delay_us(), connection->side[1 - to].process,
+                    [this, connection, to] { tell_closed(connection, 1 - to, "The connection was reset."); });
   });
 }
 
@@ -183,10 +187,12 @@ void Line::cut_half(unsigned which) {
     const auto connection = each.lock();
     if (!connection || connection->side[which].end == nullptr) continue;
     schedule_.after(0, connection->side[which].process, [this, connection, which] {
-      const bool before = std::exchange(cut[which], true);  // the other end does not hear of it
+      const bool before = std::exchange(cut[which], true);  // the other end does not hear of it, before it asks
       tell_closed(connection, which, "The connection was reset.");
       cut[which] = before;
     });
+    schedule_.after(times.keep_alive_us, connection->side[1 - which].process,
+                    [this, connection, which] { tell_closed(connection, 1 - which, "The peer does not know the connection any more."); });
   }
 }
 

@@ -144,6 +144,16 @@ bool Scenario::copy_volumes() {
   return true;
 }
 
+// An empty directory, and a journal large enough for what it was too small for.
+void Scenario::wipe_secondary() {
+  plex_.secondary().kill();
+  SimDisk& disk = plex_.site_b().disk;
+  for (const std::string& file : disk.files())
+    if (file.find("/dsm/") == 0) disk.unlink(nullptr, file);
+  plex_.enlarge_journal();
+  plex_.secondary_stopped = false;
+}
+
 // XEND at the primary, give up at the secondary, copy, XSTART with a comparison. The guests wait.
 bool Scenario::resynchronise() {
   pause_guests(true);
@@ -158,12 +168,36 @@ bool Scenario::resynchronise() {
     schedule_.sleep_us(20'000);
   }
   plex_.secondary().kill();
+  // As the runbook has it, with the systems ended; or with their guests at rest. A volume that its system refused must be closed.
+  const bool ended = plex_.volume_refused() || operator_random_.chance(1, 2);
+  if (ended) {
+    for (auto& system : plex_.systems()) system->shut_down();
+    if (!wait(kPatience_us, [&] {
+          return std::none_of(plex_.systems().begin(), plex_.systems().end(), [](const auto& each) { return each->running(); });
+        }))
+      schedule_.violation("liveness", "a system does not end");
+    schedule_.sleep_us(operator_random_.below(300'000));  // dsmd may not have seen its end yet
+  }
   copy_volumes();
+  if (plex_.secondary_stopped) wipe_secondary();
   plex_.start_secondary();
-  if (!wait(kPatience_us, [&] { return plex_.secondary_ready(); })) return false;
+  wait(kPatience_us, [&] { return plex_.secondary_ready() || plex_.secondary_stopped; });
+  if (plex_.secondary_stopped) {  // with a sentence, which was judged; its files are of no use any more
+    wipe_secondary();
+    plex_.start_secondary();
+    if (!wait(kPatience_us, [&] { return plex_.secondary_ready(); }))
+      schedule_.violation("liveness", "the secondary does not start in an empty directory: " + plex_.stopped_sentence);
+  }
   const auto started = ask(plex_.primary(), "XSTART COMPARE(YES)");
   if (!started || started->return_code != 0)
     schedule_.violation("liveness", "the session does not start again: " + (started ? started->lines.front() : std::string("no answer")));
+  if (ended) {
+    for (auto& system : plex_.systems()) system->start(&plex_);
+    if (!wait(kPatience_us, [&] {
+          return std::all_of(plex_.systems().begin(), plex_.systems().end(), [](const auto& each) { return each->volumes_open(); });
+        }))
+      schedule_.violation("liveness", "a system does not start again");
+  }
   pause_guests(false);
   return true;
 }
@@ -173,20 +207,23 @@ bool Scenario::session_up() { return plex_.state() == SessionState::kActive && p
 void Scenario::converge() {
   heal();
   revive();
-  if (!wait(kPatience_us, [&] {
-        return plex_.primary_ready() && (plex_.secondary_ready() || plex_.secondary_stopped) &&
-               std::all_of(plex_.systems().begin(), plex_.systems().end(), [](const auto& each) { return each->volumes_open(); });
-      }))
-    schedule_.violation("liveness", "not everything starts again");
+  const auto all_there = [&] {
+    for (auto& system : plex_.systems())  // one that was ending when everything was healed
+      if (!system->running()) system->start(&plex_);
+    return plex_.primary_ready() && (plex_.secondary_ready() || plex_.secondary_stopped) &&
+           std::all_of(plex_.systems().begin(), plex_.systems().end(), [](const auto& each) { return each->volumes_open(); });
+  };
+  if (!wait(kPatience_us, all_there)) schedule_.violation("liveness", "not everything starts again");
   schedule_.sleep_us(50'000);
   if (plex_.state() == SessionState::kFrozen) ask(plex_.primary(), "CGROUP RUN");
-  if (!session_up()) resynchronise();
+  if (!session_up() || plex_.secondary_stopped) resynchronise();
   schedule_.sleep_us(30'000);
   pause_guests(true);
-  if (!wait(kPatience_us, [&] { return guests_quiet() && (plex_.freed() == plex_.numbered() || !session_up()); }))
+  if (!wait(kPatience_us,
+            [&] { return guests_quiet() && (plex_.freed() == plex_.numbered() || !session_up() || plex_.secondary_stopped); }))
     schedule_.violation("liveness", "number " + std::to_string(plex_.numbered()) + " was given and only " + std::to_string(plex_.freed()) +
                                         " acknowledged, with nothing in the way");
-  if (!session_up()) {  // suspended meanwhile: once more, with no guest in the way
+  if (!session_up() || plex_.secondary_stopped) {  // suspended meanwhile: once more, with no guest in the way
     resynchronise();
     pause_guests(true);
     if (!wait(kPatience_us, [&] { return guests_quiet() && plex_.freed() == plex_.numbered(); }))

@@ -242,6 +242,13 @@ bool Plex::all_volumes_duplex() {
   return true;
 }
 
+bool Plex::volume_refused() {
+  if (storage() == nullptr) return false;
+  for (std::uint32_t i = 0; i < oracle_->volumes().size(); ++i)
+    if (storage()->device(i).state.load() != static_cast<std::uint32_t>(DeviceState::kOpen)) return true;
+  return false;
+}
+
 void Plex::frees(Sequence through) { oracle_->frees(through, state() == SessionState::kInactive); }
 
 void Plex::tune(PrimaryNodeSettings& settings) const {

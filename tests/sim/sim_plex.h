@@ -33,6 +33,7 @@ class Plex final : public LinkMaker {
   const Swarm& swarm() const { return swarm_; }
   Schedule& schedule() { return schedule_; }
 
+  void enlarge_journal() { config_.sessions.front().journal.bytes = 8u << 20; }
   void start_primary();
   void start_secondary();
   bool primary_ready() const { return primary_ready_ && primary_->running(); }
@@ -43,6 +44,7 @@ class Plex final : public LinkMaker {
   Sequence freed();
   Sequence numbered();
   bool all_volumes_duplex();
+  bool volume_refused();  // by its running system
   CommonStorage* storage();
 
   // Of the last recovery whose report was written.

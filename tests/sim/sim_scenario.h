@@ -50,7 +50,7 @@ class Scenario {
   bool wait(std::uint64_t limit_us, const std::function<bool()>& done);
   void pause_guests(bool on);
   bool guests_quiet();
-  bool repair_secondary();
+  void wipe_secondary();
   bool copy_volumes();
   void some_command(SplitMix& random);
 

@@ -41,7 +41,7 @@ Swarm::Swarm(std::uint64_t seed_of_all) : seed(seed_of_all) {
   window_bytes = 16384 + random.below(262144);
   sequence_entries = random.chance(1, 3) ? 64u << random.below(3) : 0;
   // What an incomplete token holds back is bounded by the ring, what comes meanwhile by the window. Smaller ones may fill up, and say so.
-  small_journal = random.chance(1, 4);
+  small_journal = random.chance(1, 10);
   journal_bytes = small_journal ? (128u + random.below(256)) << 10 : 2 * (ring_chunks * std::uint64_t{kMinChunkBytes}) + 4 * window_bytes;
   queue_bytes = random.chance(1, 4) ? 8192 + random.below(65536) : 1u << 20;
   checkpoint_ms = 20 + static_cast<std::uint32_t>(random.below(400));
@@ -94,13 +94,13 @@ std::string Swarm::describe() const {
   const auto name = [](std::uint64_t interval, const char* what) { return interval == 0 ? std::string() : std::string(" ") + what; };
   return std::to_string(systems) + " systems of " + std::to_string(volumes_per_system) +
          " volumes, faults:" + name(faults.kill_primary_us, "kill-primary") + name(faults.kill_secondary_us, "kill-secondary") +
-         name(faults.kill_hercules_us + kill_per_million, "kill-hercules") + name(faults.crash_secondary_us, "crash-secondary") +
-         name(faults.stop_us, "stop") + name(faults.cut_us, "cut") + name(faults.half_cut_us, "half-cut") +
-         name(faults.partition_us, "partition") + name(faults.clog_us, "clog") + name(faults.clock_us, "clock") +
-         name(faults.full_disk_us, "full-disk") + name(faults.disk_error_us, "disk-error") + name(faults.write_back_us, "write-back") +
-         name(faults.rot_us, "rot") + name(network.loss, "loss") + name(network.duplication, "duplication") +
-         name(network.reordering, "reordering") + name(network.damage, "damage") + name(network.misdirection, "misdirection") +
-         name(faults.checkpoint_rot_us, "checkpoint-rot");
+         name(faults.kill_hercules_us + kill_per_million, "kill-hercules") + name(faults.shut_hercules_us, "shut-hercules") +
+         name(faults.crash_secondary_us, "crash-secondary") + name(faults.stop_us, "stop") + name(faults.cut_us, "cut") +
+         name(faults.half_cut_us, "half-cut") + name(faults.partition_us, "partition") + name(faults.clog_us, "clog") +
+         name(faults.clock_us, "clock") + name(faults.full_disk_us, "full-disk") + name(faults.disk_error_us, "disk-error") +
+         name(faults.write_back_us, "write-back") + name(faults.rot_us, "rot") + name(network.loss, "loss") +
+         name(network.duplication, "duplication") + name(network.reordering, "reordering") + name(network.damage, "damage") +
+         name(network.misdirection, "misdirection") + name(faults.checkpoint_rot_us, "checkpoint-rot");
 }
 
 }  // namespace afterimage::sim
