@@ -18,7 +18,12 @@ bool send_track(TapDevice& device, std::uint32_t track, std::string& why) {
   }
   for (;;) {
     const Published outcome = publish_image(device, track, {image, device.track_bytes});
-    if (outcome == Published::kNumbered || outcome == Published::kRecorded) return true;
+    if (outcome == Published::kNumbered) return true;
+    if (outcome == Published::kRecorded) {
+      // Also with no session, in which nothing else is recorded: what the secondary lacks of this track dates from one.
+      TrackMap::changed(device.binding->storage, device.binding->device).set(track);
+      return true;
+    }
     device.held_us = 0;
     const Held held = outcome == Published::kFrozen ? hold_for_freeze(device, false) : hold_for_room(device, false, device.track_bytes);
     if (held == Held::kMustLeave) {

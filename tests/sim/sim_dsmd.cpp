@@ -7,13 +7,7 @@ namespace afterimage::sim {
 
 SimDsmd::SimDsmd(Schedule& schedule, LinkMaker& links, Host& host, const Config& config, const std::string& site, Say say,
                  std::uint64_t seed)
-    : schedule_(schedule),
-      links_(links),
-      host_(host),
-      config_(config),
-      site_(*config.site(site)),
-      say_(std::move(say)),
-      random_(seed) {}
+    : schedule_(schedule), links_(links), host_(host), config_(config), site_(*config.site(site)), say_(std::move(say)), random_(seed) {}
 
 SimDsmd::~SimDsmd() { kill(); }
 

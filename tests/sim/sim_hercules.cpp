@@ -43,6 +43,7 @@ void SimHercules::start(void* plex) {
   module_->settings = {plex_, system_, segment_};
   ending_ = shutting_down_ = false;  // a pause of the guests outlasts their system
   threads_running_ = 0;
+  opening_ = true;
   process_->on_death = [this] {
     for (auto& device : devices_)
       if (device->fd >= 0) ::close(std::exchange(device->fd, -1));
@@ -61,6 +62,7 @@ void SimHercules::start(void* plex) {
       device.fast = tap_device_fast(device.tap);
       open_device(device);
     }
+    opening_ = false;
     for (unsigned n = 0; n < guests_.threads; ++n) {
       ++threads_running_;
       schedule_.start_thread(process_, [this, n] { run_guest(n); });
@@ -76,7 +78,8 @@ void SimHercules::shut_down() {
   if (!running()) return;
   schedule_.start_thread(process_, [this] {
     ending_ = true;
-    while (threads_running_ != 0) schedule_.sleep_us(500);
+    // Hercules attaches and detaches one after the other.
+    while (opening_ || threads_running_ != 0) schedule_.sleep_us(500);
     for (auto& device : devices_) close_device(*device);
     shutting_down_ = true;
     tap_stop();
@@ -91,7 +94,7 @@ bool SimHercules::quiet() const {
 
 bool SimHercules::volumes_open() const {
   return devices_.size() == wanted_.size() &&
-         std::all_of(devices_.begin(), devices_.end(), [](const auto& device) { return device->open; });
+         std::all_of(devices_.begin(), devices_.end(), [](const auto& device) { return device->open && device->ready; });
 }
 
 void SimHercules::may_be_preempted() {
@@ -118,6 +121,7 @@ void SimHercules::open_device(TapWrapped& device) {
   facts.path = path.c_str();
   device.open = true;
   tap_opened(device.tap, &facts);
+  device.ready = true;
 }
 
 void SimHercules::close_device(TapWrapped& device) {

@@ -26,7 +26,7 @@ struct TapWrapped {
   std::vector<std::uint8_t> buffer;
   std::int64_t track = -1;  // in the buffer
   std::uint32_t dirty_low = 0, dirty_high = 0;
-  bool open = false, closing = false, service_io = false, busy = false, parked = false;
+  bool open = false, ready = false, closing = false, service_io = false, busy = false, parked = false;
   int in_exec = 0;
   unsigned held = 0;
 };
@@ -104,7 +104,7 @@ class SimHercules {
   std::unique_ptr<TapModule> module_;
   std::vector<std::unique_ptr<TapModule>> old_modules_;
   std::vector<std::unique_ptr<TapWrapped>> devices_, old_devices_;
-  bool paused_ = false, ending_ = false, shutting_down_ = false;
+  bool paused_ = false, opening_ = false, ending_ = false, shutting_down_ = false;
   unsigned threads_running_ = 0, failing_write_backs_ = 0;
   std::uint64_t freezes_ = 0, stamp_ = 0;
 };

@@ -1,6 +1,6 @@
 // The world of a simulated mover (service/node_host.h over virtual time): its host's clocks, its loop, its workers. A worker's `work` and
-// `done` are events of their own at seeded moments, so that a kill can come between them; how long a work takes is what its disk calls cost.
-// Everything of a process that was killed comes to nothing. Threads: one.
+// `done` are events of their own at seeded moments, so that a kill can come between them; how long a work takes is what its disk calls
+// cost. Everything of a process that was killed comes to nothing. Threads: one.
 #pragma once
 
 #include <functional>
@@ -24,9 +24,9 @@ class LinkMaker {
 };
 
 struct SimHostTimes {
-  std::uint64_t loop_us = 5;        // at most, until what was posted runs
+  std::uint64_t loop_us = 5;         // at most, until what was posted runs
   std::uint64_t timer_late_us = 50;  // at most, that a timer is late
-  std::uint64_t worker_us = 100;    // at most, until a worker takes what it was given, and until the loop hears of it
+  std::uint64_t worker_us = 100;     // at most, until a worker takes what it was given, and until the loop hears of it
 };
 
 class SimHost final : public NodeHost {

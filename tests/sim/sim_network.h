@@ -26,7 +26,7 @@ struct NetworkTimes {
   std::uint64_t handshake_limit_us = 2'000'000;
   std::uint64_t first_retry_us = 100'000, last_retry_us = 800'000;
   std::uint64_t keep_alive_us = 2'000'000;  // until an end that has nothing to send asks whether the other is there
-  std::uint64_t give_up_us = 1'500'000;  // how long an end holds a connection on which nothing gets through
+  std::uint64_t give_up_us = 1'500'000;     // how long an end holds a connection on which nothing gets through
 };
 
 enum class FrameKind : std::uint8_t { kBind, kBindAnswer, kMessage };

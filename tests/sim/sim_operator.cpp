@@ -11,6 +11,7 @@ constexpr std::uint64_t kPatience_us = 30'000'000;  // for anything that must co
 
 std::optional<Answer> Scenario::ask(SimDsmd& dsmd, const std::string& line) {
   if (!dsmd.running()) return {};
+  plex_.comparison_asked = line.find("COMPARE(NO)") == std::string::npos;
   auto answer = std::make_shared<std::optional<Answer>>();
   schedule_.trace.say(schedule_.now_us(), "operator", line);
   dsmd.command(line, [answer](Answer given) { *answer = std::move(given); });
@@ -62,7 +63,8 @@ void Scenario::some_command(SplitMix& random) {
       pause_guests(true);
       if (!wait(400'000, [&] { return guests_quiet(); })) break;
       const auto ended = ask(primary, "XEND DRAIN");
-      if (ended && ended->return_code == 0 && guests_quiet()) ask(primary, random.chance(1, 3) ? "XSTART COMPARE(YES)" : "XSTART");
+      if (ended && ended->return_code == 0 && guests_quiet())
+        ask(primary, random.chance(1, 3) ? "XSTART COMPARE(YES)" : "XSTART COMPARE(NO)");
       break;
     }
     case 7:
@@ -107,7 +109,7 @@ void Scenario::operate() {
         return std::all_of(plex_.systems().begin(), plex_.systems().end(), [](const auto& each) { return each->volumes_open(); });
       }))
     schedule_.violation("liveness", "the systems do not start");
-  const auto started = ask(plex_.primary(), swarm_.compare_at_start ? "XSTART COMPARE(YES)" : "XSTART");
+  const auto started = ask(plex_.primary(), swarm_.compare_at_start ? "XSTART" : "XSTART COMPARE(NO)");
   if (!started || started->return_code != 0)
     schedule_.violation("liveness", "the session does not start: " + (started ? started->lines.front() : std::string("no answer")));
   pause_guests(false);

@@ -75,6 +75,7 @@ void Oracle::ccw_ends(unsigned volume, bool numbered, bool recorded, const std::
   ++writes_;
   if (!ccw.numbers.empty()) return;
   for (const Piece& piece : ccw.pieces) state.owed.insert(piece.track);
+  if (!numbered && !recorded) outside_ = true;
   const std::string which = "a write of volume " + volumes_[volume].volser + " track " + number(ccw.pieces.front().track);
   if (numbered) return fail("order", which + " ended in an active session and has no number");
   if (!recorded) return;
@@ -83,12 +84,28 @@ void Oracle::ccw_ends(unsigned volume, bool numbered, bool recorded, const std::
       return fail("proof", which + " was made while the session is suspended, and the track is not recorded as changed");
 }
 
+// Volumes whose primary is not what the secondary holds, as records.
+void Oracle::find_differences(unsigned volume) {
+  if (volume == 0) differs_at_start_ = false;
+  const std::size_t bytes = volumes_[volume].geometry.track_bytes;
+  for (std::uint32_t track = 0; track < volumes_[volume].geometry.tracks(); ++track) {
+    const auto live = live_track(volume, track);
+    const auto copy = std::span<const std::uint8_t>(states_[volume].mirrored).subspan(track * bytes, bytes);
+    const std::size_t used = used_part(live);
+    if (used == used_part(copy) && std::equal(live.begin(), live.begin() + static_cast<std::ptrdiff_t>(used), copy.begin())) continue;
+    differs_at_start_ = true;
+    difference_ = "volume " + volumes_[volume].volser + " track " + number(track);
+  }
+}
+
 bool Oracle::differences_possible() const {
+  if (differs_at_start_) return true;
   return std::any_of(states_.begin(), states_.end(),
                      [](const VolumeState& state) { return !state.owed.empty() || state.write_back_failed; });
 }
 
 void Oracle::copied() {
+  outside_ = false;
   for (VolumeState& state : states_) {
     state.owed.clear();
     state.write_back_failed = false;
@@ -132,7 +149,7 @@ void Oracle::held(std::uint64_t us, std::uint64_t bound_us) {
 }
 
 // The images are copies of one another now, or the comparison will say that they are not.
-void Oracle::epoch_begins(std::uint64_t epoch, Sequence last_numbered, bool copied) {
+void Oracle::epoch_begins(std::uint64_t epoch, Sequence last_numbered, bool copied, bool compares) {
   if (last_numbered < last_)
     return fail("order", "a session begins behind number " + number(last_numbered) + " and number " + number(last_) + " was given already");
   for (unsigned v = 0; v < volumes_.size(); ++v) {
@@ -145,7 +162,12 @@ void Oracle::epoch_begins(std::uint64_t epoch, Sequence last_numbered, bool copi
     }
     state.in_buffer.clear();
     state.untold.clear();
+    find_differences(v);
   }
+  // What guests wrote outside of a session nobody sees. What was written in the last one must be equal, or a comparison is asked for.
+  if (differs_at_start_ && !compares && !outside_)
+    return fail("proof", "a session begins without a comparison, and the sites differ: " + difference_);
+  outside_ = false;
   exact_ = copied || epoch_ == 0;
   epoch_ = epoch;
   log_.clear();

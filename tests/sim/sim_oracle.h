@@ -65,7 +65,7 @@ class Oracle {
 
   // What the product does.
   // `copied`: the secondary's images are what they are; else they are what the session before ends with.
-  void epoch_begins(std::uint64_t epoch, Sequence last_numbered, bool copied);
+  void epoch_begins(std::uint64_t epoch, Sequence last_numbered, bool copied, bool compares);
   bool said_ended();  // whether it is of the present session
   // A verification may find one: a volume was changed without a number since the sites were last equal.
   bool differences_possible() const;
@@ -118,6 +118,7 @@ class Oracle {
   };
   void fail(const std::string& invariant, const std::string& what) { schedule_.violation(invariant, what); }
   static void fold(Image& image, const Geometry& geometry, const LoggedWrite& write);
+  void find_differences(unsigned volume);
   LoggedWrite* find(Sequence sequence);
   Image read_image(SimDisk& disk, const std::string& path) const;
   void compare(unsigned volume, const Image& wanted, const Image& found, const std::string& what);
@@ -139,6 +140,8 @@ class Oracle {
   Sequence sent_ = 0;  // highest token in M1
   Tod last_tod_ = 0;
   std::uint64_t writes_ = 0, longest_hold_us_ = 0;
+  bool differs_at_start_ = false, outside_ = false;
+  std::string difference_;
   bool exact_ = true, terminate_sent_ = false, end_said_ = false, end_of_last_awaited_ = false, damage_expected_ = false;
 };
 

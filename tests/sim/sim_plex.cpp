@@ -192,7 +192,8 @@ void Plex::heard_primary(const std::string& line) {
   schedule_.trace.say(schedule_.now_us(), "SITEA", line);
   if (!secondary_may_stop) duties_->primary_says(line);
   if (begins(line, "DSMM101I")) {
-    oracle_->epoch_begins(storage()->control().epoch.load(), control_view(*storage()).sequence, std::exchange(copied, false));
+    oracle_->epoch_begins(storage()->control().epoch.load(), control_view(*storage()).sequence, std::exchange(copied, false),
+                          std::exchange(comparison_asked, false));
     ended_there = verified_equal = verified_unequal = false;
   } else if (begins(line, "DSMM121I")) {
     verified_equal = true;

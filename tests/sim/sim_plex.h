@@ -57,7 +57,8 @@ class Plex final : public LinkMaker {
   bool recovered = false;    // DSMM141I
   bool ended_there = false;  // DSMM132I of the last session
   bool verified_equal = false, verified_unequal = false;
-  bool copied = true;  // the volumes were copied since the last session
+  bool copied = true;             // the volumes were copied since the last session
+  bool comparison_asked = false;  // by the XSTART under way
   std::uint64_t deaths = 0;
 
   // For the calls led away.
