@@ -19,7 +19,7 @@ trap 'rm -rf "$scratch"' EXIT
 stress() {
   local began=$SECONDS args=(--operations "$3" --seed "$seed" --seconds "$4") reached
   if "$1" "${args[@]}" >"$scratch/stress" 2>&1; then
-    reached=$(sed -n 's/^storage_stress: \([0-9]*\) operations.*, \([0-9]*\) operations\/s$/\1, 0 violations, \2 operations\/s/p' "$scratch/stress")
+    reached=$(sed -n 's/^storage_stress: \([0-9]*\) operations.* \([0-9]*\) tokens audited.*, \([0-9]*\) operations\/s$/\1 (\2 tokens), 0 violations, \3\/s/p' "$scratch/stress")
   else
     reached="FAILED"
     bad=1

@@ -145,7 +145,7 @@ class Operator {
       died = 0;
       each_device([&](StressDevice& device) { died += dead(device) ? 1 : 0; });
       // They may be waiting for their changes to be collected before they can die.
-      if (control_view(storage_).state == SessionState::kSuspended) resume(std::nullopt);
+      if (control_view(storage_).state == SessionState::kSuspended) collect();
       return died == world_.options.per_system || world_.stop;
     });
     if (died == world_.options.per_system && !world_.failed) {
