@@ -13,12 +13,25 @@ bad=0
 cd "$top" || exit 8
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1 history_size=4}
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+pids=()
+# Interrupted, nothing stays: neither a process nor the segments of one that was ended.
+tidy() {
+  local pid
+  for pid in "${pids[@]}"; do
+    kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null && true
+    rm -f "/dev/shm/aitest.$pid".*
+  done
+  rm -rf "$scratch"
+}
+trap tidy EXIT
+trap 'exit 130' INT TERM
 
 # stress PROGRAM WHAT OPERATIONS SECONDS(0: until they are done)
 stress() {
   local began=$SECONDS args=(--operations "$3" --seed "$seed" --seconds "$4") reached
-  if "$1" "${args[@]}" >"$scratch/stress" 2>&1; then
+  "$1" "${args[@]}" >"$scratch/stress" 2>&1 &
+  pids=($!)
+  if wait "${pids[0]}"; then
     reached=$(sed -n 's/^storage_stress: \([0-9]*\) operations.* \([0-9]*\) tokens audited.*, \([0-9]*\) operations\/s$/\1 (\2 tokens), 0 violations, \3\/s/p' "$scratch/stress")
   else
     reached="FAILED"
@@ -75,8 +88,9 @@ see_bugs() {
 
 # both PROGRAM ARGUMENTS...: two processes at once, with seeds of their own; what they print goes to $scratch/both; sets `verdict`.
 both() {
-  local pids=() i
+  local i
   verdict="0 violations"
+  pids=()
   for i in 0 1; do
     "$@" --seed $((seed + i)) >"$scratch/both.$i" 2>&1 &
     pids+=($!)
