@@ -24,7 +24,7 @@ enum class Canary : std::uint8_t {
   kDataSentBeforeItsFile,       // data goes before it is in the volume's file
   kBurialSkipsDevice,           // the clean-up after a dead system passes over the first device
   kUnhardenedNotMarked,         // the clean-up after a dead system does not mark the tracks that are to be read again
-  kMarkClearedBeforeImage,      // the mark of a track to be read again is cleared before its image is numbered
+  kMarksClearedBeforeImages,    // the marks of all tracks to be read again are cleared when the first image is to be numbered
   kPaceLimitIgnored,            // a guest is held for ring space without a limit
   kFreezeLimitIgnored,          // a freeze that nobody ends has no limit
   kWriteBackFailureIgnored,     // a track that could not be written to its file is not noticed
@@ -35,7 +35,7 @@ enum class Canary : std::uint8_t {
   // primary mover and link
   kVoidSentAsWritten,       // a token that became void is sent with its data
   kVoidNotTold,             // a token that became void is never told
-  kTokensNotTakenOver,      // a mover that starts binds before it knows the tokens that are held
+  kTokensNotTakenOver,      // a mover that starts leaves out the tokens that were not yet acknowledged
   kDrainToldEarly,          // DRAIN is answered when the secondary knows the tokens, before it holds their data
   kDataNotSentAgain,        // data that was lost with a link is not sent again when its token had arrived
   kFreedBeforeData,         // a token is freed when the secondary knows it, before it holds its data

@@ -137,7 +137,8 @@ SlotRoom SlotWriter::prepare(std::uint32_t data_bytes) {
   const ControlView view = control_view(storage_);
   DeviceEntry& device = storage_.device(device_);
   const std::uint32_t duplex = device.duplex.load(std::memory_order_seq_cst);
-  if (view.state != SessionState::kActive || (duplex & (kDuplex | kVolumeSuspended)) != kDuplex) {
+  const bool takes = view.state == SessionState::kActive || (planted(Canary::kFreezeLetsWritesPass) && view.state == SessionState::kFrozen);
+  if (!takes || (duplex & (kDuplex | kVolumeSuspended)) != kDuplex) {
     lend_back();
     return SlotRoom::kReady;
   }

@@ -47,7 +47,7 @@ Status PrimaryNode::continue_session(const SessionMemory& memory) {
   const ControlView view = control_view(*storage_);
   std::vector<VolumeDescriptor> volumes;
   for (const auto& volume : settings_.volumes) volumes.push_back(volume.descriptor);
-  const Sequence freed = control.freed_through.load();
+  const Sequence freed = planted(Canary::kTokensNotTakenOver) ? view.sequence : control.freed_through.load();
   // Without the state file: as if tokens of this session had been freed, so that a secondary that holds nothing is not established in
   // the middle of it.
   const bool remembered = memory.epoch == control.epoch.load() && memory.first_sequence != 0;
@@ -56,7 +56,7 @@ Status PrimaryNode::continue_session(const SessionMemory& memory) {
   feed(host_.now(), primary::Start{control.epoch.load(), volumes, first, freed});
   say_(message("DSMM103I", {settings_.mover.session, std::to_string(view.sequence), std::to_string(view.sequence - freed)}));
   // The core must know every numbered token before a bind is answered: what it does not know it would take for lost.
-  while (!planted(Canary::kTokensNotTakenOver) && take_tokens(host_.now())) {
+  while (take_tokens(host_.now())) {
   }
   if (view.state == SessionState::kInactive) {  // XEND had begun
     set_duplex(0);

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Runs the simulator with one planted bug after another until each is caught. Usage: hunt.py SIM [--first SEED] [--seeds N] [--jobs N] NAME...
-Prints a line for each bug: at which of its seeds it was caught and by which invariant. Ends with 1 if one was not caught within N seeds, or
-if the simulator broke off in another way. The last line is `CAUGHT n OF m`."""
+"""Runs the simulator with one planted bug after another until each is caught.
+Usage: hunt.py SIM [--first SEED] [--seeds N] [--jobs N] [--stories PROGRAM] NAME...
+Prints a line for each bug: at which of its seeds it was caught and by which invariant. A bug that no seed shows may be the subject of a scripted
+regression (PROGRAM, tests/regressions): then that must catch it. Ends with 1 if one was not caught, or if the simulator broke off in another
+way. The last line is `CAUGHT n OF m, k BY STORIES`."""
 import argparse
 import re
 import subprocess
@@ -13,6 +15,7 @@ parser.add_argument("sim")
 parser.add_argument("--first", type=int, default=1)
 parser.add_argument("--seeds", type=int, default=1000)
 parser.add_argument("--jobs", type=int, default=2)
+parser.add_argument("--stories", default="")
 parser.add_argument("names", nargs="+")
 wanted = parser.parse_args()
 
@@ -41,12 +44,31 @@ def hunt(name):
     return name, False, f"the simulator ended with {run.returncode}: {(run.stderr or run.stdout).strip()[-300:]}"
 
 
-caught = 0
+def stories():
+    """The scripted regression of each bug that has one."""
+    if not wanted.stories:
+        return {}
+    told = subprocess.run([wanted.stories, "--list"], capture_output=True, text=True, check=True).stdout
+    return {canary: story for story, canary in (line.split() for line in told.splitlines())}
+
+
+def hunt_by_story(name, story):
+    run = subprocess.run([wanted.stories, "--canary", name, story], capture_output=True, text=True, errors="replace", timeout=LIMIT_SECONDS, check=False)
+    found = re.search(r"^(\S+): VIOLATION: (.*)$", run.stdout, re.M)
+    return bool(found) and run.returncode == 1, f"by the story {story}: {found.group(2)[:110]}" if found else f"the story {story} does not notice it"
+
+
+caught = by_stories = 0
+scripted = stories()
 for name in wanted.names:
     name, good, text = hunt(name)
+    if not good and text.startswith("none of") and name in scripted:
+        good, said = hunt_by_story(name, scripted[name])
+        by_stories += good
+        text = f"{said} ({text})"
     caught += good
     print(f"  {'caught' if good else 'NOT CAUGHT':<10} {name:<28} {text}", flush=True)
     if not good:
         print(f"    reproduce: {' '.join(command(name))}", flush=True)
-print(f"CAUGHT {caught} OF {len(wanted.names)}")
+print(f"CAUGHT {caught} OF {len(wanted.names)}, {by_stories} BY STORIES")
 sys.exit(0 if caught == len(wanted.names) else 1)

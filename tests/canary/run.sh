@@ -12,7 +12,7 @@ build=${AFTERIMAGE_BUILD:-$top/build}
 regime=${1:-check}
 seconds=${2:-600}
 began=$SECONDS
-proof=$("$top/tests/variant.sh" proof sim) || exit 1
+proof=$("$top/tests/variant.sh" proof sim regressions) || exit 1
 sim=$proof/tests/sim/sim
 bad=0
 mapfile -t all < <(sed -nE 's/^  k([A-Za-z0-9]+),? +\/\/ .*/\1/p' "$top/serializer/canary.h")
@@ -31,15 +31,14 @@ esac
 
 "$here/no_trace.sh" "$build" "$proof" || bad=1
 
-rounds=0 tried=0 caught=0 first=1
+rounds=0 tried=0 caught=0 stories=0 first=1
 while :; do
-  out=$("$here/hunt.py" "$sim" --first "$first" --jobs 2 "${names[@]}") || bad=1
-  echo "$out"
+  out=$("$here/hunt.py" "$sim" --first "$first" --jobs "$(nproc)" --stories "$proof/tests/regressions/regressions" "${names[@]}" | tee /dev/stderr) || bad=1
   rounds=$((rounds + 1)) tried=$((tried + ${#names[@]}))
-  read -r _ count _ < <(tail -n 1 <<<"$out")
-  caught=$((caught + count))
+  read -r _ count _ _ by _ < <(tail -n 1 <<<"$out")
+  caught=$((caught + count)) stories=$((stories + by))
   [ "$regime" = soak ] && ((SECONDS - began < seconds)) && ((bad == 0)) || break
   first=$(($(date +%s) * 1000 + rounds))
 done
-echo "FIGURE|planted bugs caught within 1,000 seeds|${#names[@]} of ${#all[@]}$( ((rounds > 1)) && echo " x $rounds")|$caught of $tried|$((SECONDS - began))"
+echo "FIGURE|planted bugs caught within 1,000 seeds|${#names[@]} of ${#all[@]}$( ((rounds > 1)) && echo " x $rounds")|$caught of $tried, $stories of them by scripted regressions|$((SECONDS - began))"
 exit $((bad != 0))

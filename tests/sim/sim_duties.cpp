@@ -80,8 +80,10 @@ void Duties::numbered_in(SessionState state) {
 void Duties::primary_says(const std::string& line) {
   const bool suspended = line.compare(0, 8, "DSMM113E") == 0;
   if (!suspended) return;
-  if (line.find("in common storage is damaged") != std::string::npos || line.find("common storage was lost") != std::string::npos)
-    schedule_.violation("unexplained stop", "the session is suspended though common storage is whole: " + line);
+  for (const char* reason :
+       {"in common storage is damaged", "common storage was lost", "was lost or set back", "checkpoint or journal was lost"})
+    if (line.find(reason) != std::string::npos)
+      schedule_.violation("unexplained stop", "the session is suspended though nothing of the test's harmed what it names: " + line);
 }
 
 }  // namespace afterimage::sim

@@ -212,6 +212,7 @@ void Scenario::arm_faults() {
     for (auto& system : plex_.systems())
       if (!system->running()) system->start(&plex_);
   });
+  repeat(rates.what_if_us, Stream::kCrash, [this](SplitMix& random) { what_if_in_call(random); });
 }
 
 void Scenario::heal() {

@@ -35,6 +35,7 @@ class Scenario {
   void rot(SplitMix& random);
   void rot_checkpoint(SplitMix& random);
   void what_if();
+  void what_if_in_call(SplitMix& random);
   void restart_later(SplitMix& random, std::function<void()> what);
   void heal();
   // The operator (sim_operator.cpp), in a thread of its own.

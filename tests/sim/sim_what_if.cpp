@@ -82,4 +82,18 @@ void Scenario::what_if() {
   }
 }
 
+// The same in the middle of a worker's job: before one of its writes or syncs, so that what came before it in the job is not yet durable.
+void Scenario::what_if_in_call(SplitMix& random) {
+  constexpr std::uint64_t kCallsAhead = 40;
+  if (plex_.secondary_may_stop || swarm_.faults.disk_error_us != 0) return;  // that one has the hook
+  SimDisk& disk = plex_.site_b().disk;
+  const std::uint64_t from = disk.calls() + 1 + random.below(kCallsAhead);
+  disk.set_hook([this, from, asked = false](const SimCall& call) mutable {
+    if (asked || call.ordinal < from || (call.op != SimOp::kWrite && call.op != SimOp::kSync)) return SimFault{};
+    asked = true;
+    schedule_.as(nullptr, [this] { what_if(); });
+    return SimFault{};
+  });
+}
+
 }  // namespace afterimage::sim
