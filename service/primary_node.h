@@ -70,6 +70,8 @@ class PrimaryNode {
   void verify(const std::vector<std::string>& volsers, Respond respond);
   PrimaryFacts facts();
   CommonStorage& storage() { return *storage_; }
+  // Writes of a device (by its index in common storage) that the mover has taken and whose bytes are not yet in its file.
+  std::uint64_t unflushed(std::uint32_t device) const { return device < unflushed_.size() ? unflushed_[device].size() : 0; }
   const PrimaryNodeSettings& settings() const { return settings_; }
 
  private:

@@ -59,7 +59,7 @@ VolumeRow primary_row(PrimaryNode& node, std::uint32_t index, const PrimaryFacts
     row.writes = device.tokens;
     row.bytes = device.bytes;
     row.residual_tracks = device.changed_tracks;
-    row.unflushed = device.last_sequence > device.flushed_sequence ? device.last_sequence - device.flushed_sequence : 0;
+    row.unflushed = node.unflushed(device.index);
   }
   row.state = volume_state(state);
   if (facts.acknowledged.consistent_time != 0) row.consistent = facts.acknowledged.consistent_time;
@@ -120,6 +120,7 @@ SessionFacts primary_session(PrimaryNode& node, const SessionConfig& session, co
   delay.ring_bytes = facts.ring_bytes;
   delay.unsent_tokens = facts.numbered - std::min(facts.numbered, facts.sent);
   delay.unacknowledged_tokens = facts.sent - std::min(facts.sent, facts.acknowledged.complete_through);
+  for (const VolumeRow& row : report.volumes) delay.unflushed_tokens += row.unflushed.value_or(0);
   delay.unapplied_tokens =
       facts.acknowledged.complete_through - std::min(facts.acknowledged.complete_through, facts.acknowledged.applied_through);
   report.cause = delay_cause(delay);
