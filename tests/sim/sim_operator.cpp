@@ -163,7 +163,7 @@ bool Scenario::resynchronise() {
   if (plex_.session_begun()) ask(plex_.primary(), "XEND IMMEDIATE");
   if (plex_.session_begun()) schedule_.violation("liveness", "XEND IMMEDIATE does not end the session");
   // Refused as long as the secondary still believes in its link.
-  for (int attempt = 0; attempt < 100 && plex_.secondary().running(); ++attempt) {
+  for (int attempt = 0; attempt < 300 && plex_.secondary().running(); ++attempt) {
     const auto given_up = ask(plex_.secondary(), "XEND IMMEDIATE");
     if (given_up && given_up->return_code < 8) break;
     if (given_up && given_up->lines.front().find("no session") != std::string::npos) break;

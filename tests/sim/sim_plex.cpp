@@ -192,8 +192,9 @@ void Plex::heard_primary(const std::string& line) {
   schedule_.trace.say(schedule_.now_us(), "SITEA", line);
   if (!secondary_may_stop) duties_->primary_says(line);
   if (begins(line, "DSMM101I")) {
+    // A volume that is not open may wait to be mended, which its system does in the new session.
     oracle_->epoch_begins(storage()->control().epoch.load(), control_view(*storage()).sequence, std::exchange(copied, false),
-                          std::exchange(comparison_asked, false));
+                          comparison_asked || volume_refused());
     ended_there = verified_equal = verified_unequal = false;
   } else if (begins(line, "DSMM121I")) {
     verified_equal = true;
