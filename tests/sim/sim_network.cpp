@@ -164,9 +164,10 @@ void Line::close(const ConnectionPtr& connection, unsigned which) {
   side.queue.clear();
   side.queued_bytes = 0;
   const unsigned other = 1 - which;
-  if (connection->side[other].end == nullptr || cut[which]) return;
-  // Behind what is still on its way.
-  schedule_.at(std::max(schedule_.now_us() + delay_us(), side.last_arrival_us + 1), connection->side[other].process,
+  if (connection->side[other].end == nullptr) return;
+  // Behind what is still on its way; cut off, the other end learns of it when it asks (TCP's keep-alive).
+  const std::uint64_t heard_us = cut[which] ? schedule_.now_us() + times.keep_alive_us : schedule_.now_us() + delay_us();
+  schedule_.at(std::max(heard_us, side.last_arrival_us + 1), connection->side[other].process,
                [this, connection, other] { tell_closed(connection, other, "The peer closed the connection."); });
 }
 
