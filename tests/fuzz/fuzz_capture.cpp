@@ -120,7 +120,7 @@ class Device {
   void add(Input& input) {
     if (!capture_.open()) return;
     const std::uint32_t track = input.flag() ? input.below(4) : input.u16() % 900;
-    std::uint32_t offset = input.flag() ? input.u8() : input.u16(), length = input.below(8) == 1 ? input.u16() : input.below(64);
+    std::uint32_t offset = input.flag() ? input.u8() : input.u16(), length = input.below(3) == 1 ? input.u16() : input.below(64);
     if (input.below(4) == 1) offset = next_offset_;  // goes on behind the last
     if (offset + length > kMaxTrackBytes) length = 0;
     next_offset_ = offset + length;
