@@ -65,7 +65,7 @@ enum class Canary : std::uint8_t {
   kReleasedOneCheckpointEarly,  // journal space is released that the older checkpoint needs
   kOtherCheckpointIgnored,      // a damaged checkpoint is not replaced by the other generation
   kCheckpointNotSynced,         // a checkpoint takes its name before its bytes are durable
-  kAppliedMarkNotWritten,       // the mark of what the images hold is not written
+  kAppliedMarkNotWritten,       // neither the mark of what the images hold nor that of what is durable in the journal is written
   kOneImageNotSynced,           // the last image is not synced with the others
   kImagesNotSynced,             // a checkpoint is written before the images are synced
   kFenceNotWritten,             // an image is taken for fenced and its header is not changed

@@ -86,7 +86,7 @@ class Run {
   SimFault first_fault(const SimCall& call);
   SimFault error_fault(const SimCall& call, int error);
   void after_death();
-  void damage_something();
+  void damage_something(bool checkpoint);
   bool lasting() const {
     return plan_.wrong == Wrong::kErrorLasts || plan_.wrong == Wrong::kFullLasts || plan_.wrong == Wrong::kMemoryLasts;
   }
@@ -128,6 +128,7 @@ class Run {
   bool over_ = false, asked_ = false, giving_up_ = false, faulty_ = false, died_ = false;
   std::uint64_t again_left_ = 0;
   std::string stray_file_;
+  bool spare_checkpoint_ = false;  // what was damaged is one of two generations
   unsigned syncs_after_stray_ = 0;
 };
 
@@ -232,11 +233,12 @@ void Run::arm_again() {
 }
 
 // A bit, a sector, or a sector that landed in the wrong place, in any durable file of the site or the header of an image.
-void Run::damage_something() {
+void Run::damage_something(bool checkpoint) {
   sim::SimDisk& disk = site_.disk();
   std::vector<std::string> files;
   for (const std::string& file : disk.files())
-    if (!disk.read_file(file).empty()) files.push_back(file);
+    if (!disk.read_file(file).empty() && (!checkpoint || file.starts_with("/site/checkpoint."))) files.push_back(file);
+  if (files.empty()) return;
   const std::string file = files[random_.below(files.size())];
   const bool image = file.starts_with("/images/");
   const std::uint64_t bytes = disk.read_file(file).size();
@@ -245,6 +247,8 @@ void Run::damage_something() {
   const std::uint64_t at = image ? random_.below(20) : random_.below(reach);
   oracle_.forgive(file, at / sim::kSectorBytes);
   if (before_) before_->forgive(file, at / sim::kSectorBytes);
+  // The journal is kept as far as the older of the two needs it.
+  spare_checkpoint_ = file.starts_with("/site/checkpoint.") && disk.exists("/site/checkpoint.1") && disk.exists("/site/checkpoint.2");
   const std::uint64_t how = random_.below(image ? 1 : 3);
   if (how == 0) disk.flip_bit(file, at, static_cast<unsigned>(random_.below(8)));
   if (how == 1) disk.zero_sector(file, at / sim::kSectorBytes);
@@ -277,12 +281,15 @@ void Run::after_death() {
   if (host_died) site_.disk().crash(random_.next(), plan_.damage);
   must(oracle_.judge_fences(site_.disk()));
   if (plan_.wrong == Wrong::kRot && deaths_ == 1) {
-    // Data at rest: dsmd has been started and ended since the host died.
+    // Data at rest: dsmd has been started and ended since the host died. One of two checkpoints may be damaged at any time.
+    const bool at_once = random_.chance(1, 3);
     site_.disk().set_hook({});
-    if (site_.start() != Life::kRunning) wrong("the start is refused: " + site_.reason());
-    site_.stop();
-    site_.discard();
-    damage_something();
+    if (!at_once) {
+      if (site_.start() != Life::kRunning) wrong("the start is refused: " + site_.reason());
+      site_.stop();
+      site_.discard();
+    }
+    damage_something(at_once);
   }
   if (plan_.recover) primary_.stop();
 }
@@ -313,6 +320,7 @@ void Run::revive() {
     if (life == Life::kRefused || life == Life::kStopped) {
       if (!is_sentence(site_.reason())) wrong("refused without a sentence: " + site_.reason());
       if (may_refuse()) {
+        if (spare_checkpoint_) wrong("one of two checkpoints is damaged and the start is refused: " + site_.reason());
         outcome_.detected = over_ = true;
       } else if (plan_.wrong == Wrong::kNothing || plan_.wrong == Wrong::kKill || plan_.wrong == Wrong::kHost ||
                  (lives_ > 2 && !lasting()) || lives_ > 3) {
