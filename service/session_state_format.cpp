@@ -4,6 +4,7 @@
 #include <charconv>
 #include <initializer_list>
 
+#include "serializer/crc32c.h"
 #include "vtam_link/names.h"
 
 namespace afterimage {
@@ -30,8 +31,10 @@ bool take_number(std::string_view& rest, std::string_view name, std::uint64_t& i
 }  // namespace
 
 std::string session_state_text(const SessionMemory& memory) {
-  return "session=" + memory.session + "\nepoch=" + std::to_string(memory.epoch) + "\nfirst=" + std::to_string(memory.first_sequence) +
-         "\nstorage=" + std::to_string(memory.storage_id) + "\nactive=" + (memory.active ? "1" : "0") + "\n";
+  const std::string text = "session=" + memory.session + "\nepoch=" + std::to_string(memory.epoch) +
+                           "\nfirst=" + std::to_string(memory.first_sequence) + "\nstorage=" + std::to_string(memory.storage_id) +
+                           "\nactive=" + (memory.active ? "1" : "0") + "\n";
+  return text + "crc=" + std::to_string(crc32c(0, text.data(), text.size())) + "\n";
 }
 
 std::optional<SessionMemory> parse_session_state(std::string_view text) {
@@ -45,7 +48,7 @@ std::optional<SessionMemory> parse_session_state(std::string_view text) {
       !take_number(rest, "storage", memory.storage_id) || !take_number(rest, "active", active))
     return {};
   memory.active = active != 0;
-  if (session_state_text(memory) != text) return {};
+  if (session_state_text(memory) != text) return {};  // with its CRC: a digit that changed is no other number
   return memory;
 }
 

@@ -51,7 +51,7 @@ class ServiceSessionStateFile : public CppUnit::TestFixture {
   void testDamagedIsRefusedByName() {
     TemporaryDirectory directory;
     const std::string path = directory / "session.state";
-    const std::string whole = "session=DALLAS\nepoch=5\nfirst=1\nstorage=7\nactive=1\n";
+    const std::string lines = "session=DALLAS\nepoch=5\nfirst=1\nstorage=7\nactive=1\n", whole = lines + "crc=4157941246\n";
     for (const std::string& text : {std::string(), std::string("no equals sign\n"), std::string("session"), std::string("sessions=DALLAS\n"), std::string("session=DALLAS\nepoch=5\nfirst=1\n"),
                                     std::string("session=DALLAS\nepoch=5x\nfirst=1\nstorage=7\nactive=1\n"),
                                     std::string("session=DALLAS\nepoch=99999999999999999999\nfirst=1\nstorage=7\nactive=1\n"),
@@ -62,7 +62,7 @@ class ServiceSessionStateFile : public CppUnit::TestFixture {
                                     std::string("session=DALLAS\nepoch=5\nfirst=1\nstorage=7\nactive=1\nmore=1\n"),
                                     std::string("session=DALLAS\nepoch=5\nfirst=1\nstorage=7\nactive=1"),
                                     std::string("session=dallas\nepoch=5\nfirst=1\nstorage=7\nactive=1\n"),
-                                    std::string("epoch=5\nfirst=1\nstorage=7\nactive=1\n"), whole + std::string(300, '\n')}) {
+                                    std::string("epoch=5\nfirst=1\nstorage=7\nactive=1\n"), lines, lines + "crc=1\n", whole + std::string(300, '\n')}) {
       write_text(path, text);
       const auto loaded = file_at(path).load();
       CPPUNIT_ASSERT_MESSAGE(text, !loaded.good());
@@ -70,6 +70,12 @@ class ServiceSessionStateFile : public CppUnit::TestFixture {
     }
     write_text(path, whole);
     CPPUNIT_ASSERT(file_at(path).load().good());
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      std::string flipped = whole;
+      flipped[i] = static_cast<char>(flipped[i] ^ 1);  // makes another digit of a digit
+      write_text(path, flipped);
+      CPPUNIT_ASSERT_MESSAGE(flipped, !file_at(path).load().good());
+    }
   }
 
   // What cannot be read would otherwise pass for a site that never had a session.
