@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <random>
+#include <set>
 
 #include "kill_ledger.h"
 #include "serializer/clock.h"
@@ -104,6 +105,9 @@ class Mover {
   void bury(std::uint32_t index) {
     std::uint64_t flushed[kPerSystem] = {};
     for (std::uint32_t i = 0; i < kPerSystem; ++i) flushed[i] = storage_.device(index * kPerSystem + i).flushed_sequence;
+    std::set<Sequence> void_before;  // by the burial of an earlier process, whose heir wrote on and flushed
+    for (Sequence sequence = storage_.control().freed_through + 1; sequence <= seen_; ++sequence)
+      if (entry_view(storage_, sequence).state == EntryState::kVoid) void_before.insert(sequence);
     const Burial burial = bury_system(storage_, index);
     if (!burial.done) {  // it may have ended in order since it was looked at
       if (storage_.system(index).pid != 0) fail("system " + std::to_string(index) + " is dead and was not buried");
@@ -112,7 +116,7 @@ class Mover {
     ++ledger_.burials;
     for (Sequence sequence = storage_.control().freed_through + 1; sequence <= seen_ && ledger_.failed == 0; ++sequence) {
       const EntryView entry = entry_view(storage_, sequence);
-      if (entry.device / kPerSystem != index) continue;
+      if (entry.device / kPerSystem != index || void_before.count(sequence) != 0) continue;
       const bool in_file = sequence <= flushed[entry.device % kPerSystem];
       if ((entry.state == EntryState::kVoid) == in_file)
         return (void)fail(sequence, in_file ? "it was in the file and is void" : "it is not void");
