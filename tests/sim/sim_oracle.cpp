@@ -247,6 +247,12 @@ void Oracle::message_on_line(const Message& message) {
     if (token.tod != write->tod) return fail("order", "token " + number(token.sequence) + " is sent with another stamp than it was given");
     sent_ = std::max(sent_, token.sequence);
   }
+  // A new binding counts on from what the secondary has: what went under these numbers before may be lost, and its number says nothing.
+  if (message.m0.message_number <= last_message_) {
+    for (LoggedWrite& write : log_)
+      if (write.data_message >= message.m0.message_number) write.data_message = ~std::uint64_t{0};
+  }
+  last_message_ = message.m0.message_number;
   for (const M2Field& field : message.m2) {
     LoggedWrite* write = find(field.token.sequence);
     if (write == nullptr) return fail("order", "data of token " + number(field.token.sequence) + " is sent and it was never numbered");
@@ -265,7 +271,6 @@ void Oracle::message_on_line(const Message& message) {
     return fail("consistency time", "message " + number(message.m0.message_number) + " names a consistency time at which token " +
                                         number(sequence) + " was stamped already, and that token was not sent");
   }
-  last_message_ = std::max(last_message_, message.m0.message_number);
   if (message.m0.content == ContentType::kTerminate) terminate_sent_ = true;
 }
 
