@@ -32,7 +32,7 @@ clang++ -shared -o "$work/core.so" -Wl,--whole-archive "${archives[@]}" -Wl,--no
 
 run_one() {  # run_one LIBRARY: its unit tests, with the counts in files of this run
   local program=$variant/tests/unit_$1
-  LLVM_PROFILE_FILE=$work/$1-%p.profraw timeout 150 "$program" >"$work/$1.log" 2>&1 && return 0
+  LLVM_PROFILE_FILE=$work/$1-%p.profraw timeout 400 "$program" >"$work/$1.log" 2>&1 && return 0
   tail -n 30 "$work/$1.log"
   echo "coverage: unit tests of $1 failed. Again: $program"
   return 1
