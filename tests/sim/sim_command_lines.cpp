@@ -5,6 +5,27 @@
 
 namespace afterimage::sim {
 
+namespace {
+
+// What was drawn for the other site is typed here only if it would be refused here, or if its effect here is wanted too.
+bool is_wanted(SessionCommand command, SiteRole role, const CommandWeights& weights) {
+  const bool primary = role == SiteRole::kPrimary;
+  switch (command) {
+    case SessionCommand::kXend:
+      return (primary ? weights.ends : weights.takeovers) != 0;
+    case SessionCommand::kFreeze:
+      return (primary ? weights.freezes : weights.takeovers) != 0;
+    case SessionCommand::kXrecover:
+      return primary || weights.takeovers != 0;
+    case SessionCommand::kRun:
+      return !primary || weights.runs != 0;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
 SessionCommand CommandLines::choose(SiteRole role, const CommandWeights& weights) {
   // Now and then at the wrong site: it must be refused there.
   const bool elsewhere = random_.chance(1, 12);
@@ -21,8 +42,6 @@ SessionCommand CommandLines::choose(SiteRole role, const CommandWeights& weights
       {SessionCommand::kXend, takeovers},         {SessionCommand::kRun, 1},
       {SessionCommand::kXquery, weights.queries}, {SessionCommand::kStop, weights.stops},
   };
-  // What would take over or freeze the secondary if it were typed there stays away when that is not wanted.
-  const bool harmless = role == SiteRole::kPrimary || weights.takeovers != 0;
   const auto draw = [&](const auto& list) {
     unsigned sum = 0;
     for (const auto& [command, weight] : list) sum += weight;
@@ -34,8 +53,7 @@ SessionCommand CommandLines::choose(SiteRole role, const CommandWeights& weights
     return SessionCommand::kXquery;
   };
   const SessionCommand drawn = primary ? draw(primary_ones) : draw(secondary_ones);
-  const bool ends_the_copy = drawn == SessionCommand::kFreeze || drawn == SessionCommand::kXend || drawn == SessionCommand::kXrecover;
-  return ends_the_copy && !harmless ? SessionCommand::kXquery : drawn;
+  return is_wanted(drawn, role, weights) ? drawn : SessionCommand::kXquery;
 }
 
 std::string CommandLines::session_operand(TypedLine& line) {
@@ -104,7 +122,7 @@ TypedLine CommandLines::query() {
   }
 }
 
-TypedLine CommandLines::of(SessionCommand command) {
+TypedLine CommandLines::of(SessionCommand command, bool blind) {
   TypedLine line;
   line.command = command;
   const auto mode = [&](bool may_be_short) {
@@ -119,7 +137,7 @@ TypedLine CommandLines::of(SessionCommand command) {
       if (random_.chance(1, 4)) line.text += " " + keyword("SESSIONTYPE", true) + "(XRC)";
       if (random_.chance(1, 4)) line.text += " " + keyword("ERRORLEVEL", true) + "(SESSION)";
       if (random_.chance(1, 2)) {
-        line.compare = random_.chance(3, 4);
+        line.compare = random_.chance(3, 4) || !blind;
         line.text += " " + keyword("COMPARE", true) + (line.compare ? "(YES)" : "(NO)");
       }
       break;
@@ -153,7 +171,7 @@ TypedLine CommandLines::of(SessionCommand command) {
 }
 
 TypedLine CommandLines::well_formed(SiteRole role, const CommandWeights& weights) {
-  TypedLine line = of(choose(role, weights));
+  TypedLine line = of(choose(role, weights), weights.blind_starts != 0);
   const bool modify = line.command != SessionCommand::kDisplayQueue && line.command != SessionCommand::kDisplayStorage &&
                       line.command != SessionCommand::kDisplayActive && line.command != SessionCommand::kStart &&
                       line.command != SessionCommand::kStop;

@@ -11,16 +11,17 @@ namespace afterimage::sim {
 
 // How often each kind is typed; 0 = never. Relative to each other.
 struct CommandWeights {
-  unsigned queries = 6;    // XQUERY, D, HELP, S DSM, XRECOVER CHECK(YES)
-  unsigned starts = 2;     // XSTART
-  unsigned suspends = 1;   // XSUSPEND
-  unsigned ends = 1;       // XEND at the primary
-  unsigned freezes = 2;    // CGROUP FREEZE at the primary
-  unsigned runs = 2;       // CGROUP RUN
-  unsigned verifies = 2;   // VERIFY
-  unsigned takeovers = 0;  // XRECOVER, CGROUP FREEZE and XEND IMMEDIATE at the secondary: they end the session there
-  unsigned stops = 0;      // P DSM
-  unsigned mistakes = 3;   // any of them, garbled
+  unsigned queries = 6;       // XQUERY, D, HELP, S DSM, XRECOVER CHECK(YES)
+  unsigned starts = 2;        // XSTART
+  unsigned blind_starts = 1;  // not 0: also with COMPARE(NO), which is the operator's word that the volumes are equal
+  unsigned suspends = 1;      // XSUSPEND
+  unsigned ends = 1;          // XEND at the primary
+  unsigned freezes = 2;       // CGROUP FREEZE at the primary
+  unsigned runs = 2;          // CGROUP RUN
+  unsigned verifies = 2;      // VERIFY
+  unsigned takeovers = 0;     // XRECOVER, CGROUP FREEZE and XEND IMMEDIATE at the secondary: they end the session there
+  unsigned stops = 0;         // P DSM
+  unsigned mistakes = 3;      // any of them, garbled
 };
 
 struct TypedLine {
@@ -41,7 +42,7 @@ class CommandLines {
 
  private:
   TypedLine well_formed(SiteRole role, const CommandWeights& weights);
-  TypedLine of(SessionCommand command);
+  TypedLine of(SessionCommand command, bool blind);
   TypedLine query();
   SessionCommand choose(SiteRole role, const CommandWeights& weights);
   std::string garble(std::string text);

@@ -88,6 +88,7 @@ void Scenario::some_command(SplitMix& random) {
 
 void Scenario::run_safety() {
   const std::uint64_t until = schedule_.now_us() + swarm_.safety_us;
+  if (swarm_.faults.console_us != 0) consoles_.begin();
   while (schedule_.now_us() < until) {
     if (swarm_.faults.operator_us == 0) {
       schedule_.sleep_us(until - schedule_.now_us());
@@ -96,6 +97,7 @@ void Scenario::run_safety() {
     schedule_.sleep_us(1 + operator_random_.below(2 * swarm_.faults.operator_us));
     if (schedule_.now_us() < until) some_command(operator_random_);
   }
+  consoles_.end();
 }
 
 void Scenario::operate() {
@@ -204,6 +206,13 @@ bool Scenario::resynchronise() {
   return true;
 }
 
+bool Scenario::secondary_takes_writes() {
+  CommandProcessor* const processor = plex_.secondary().processor();
+  if (processor == nullptr || processor->secondary() == nullptr) return false;
+  const SecondaryState state = processor->secondary()->facts().state;
+  return state == SecondaryState::kDuplex || state == SecondaryState::kEmpty || state == SecondaryState::kEnded;
+}
+
 bool Scenario::session_up() { return plex_.state() == SessionState::kActive && plex_.all_volumes_duplex(); }
 
 void Scenario::converge() {
@@ -218,7 +227,8 @@ void Scenario::converge() {
   if (!wait(kPatience_us, all_there)) schedule_.violation("liveness", "not everything starts again");
   schedule_.sleep_us(50'000);
   if (plex_.state() == SessionState::kFrozen) ask(plex_.primary(), "CGROUP RUN");
-  if (!session_up() || plex_.secondary_stopped) resynchronise();
+  // A console may have begun it on unequal volumes, or frozen or recovered the secondary, which the primary may not have heard of yet.
+  if (!session_up() || plex_.secondary_stopped || plex_.oracle().differences_possible() || !secondary_takes_writes()) resynchronise();
   schedule_.sleep_us(30'000);
   pause_guests(true);
   if (!wait(kPatience_us,

@@ -93,6 +93,8 @@ class Oracle {
   Sequence last_numbered() const { return last_; }
   std::uint64_t epoch() const { return epoch_; }
   // Something of this session was acknowledged: a recovery must find it.
+  // The secondary forgot the session because an operator told it to: nothing is judged by it any more, until the next begins.
+  void given_up() { epoch_ = 0; }
   bool promised_something() const { return epoch_ != 0 && acknowledged_message_ != 0; }
   bool in_doubt() const { return !exact_; }
   std::uint64_t writes() const { return writes_; }

@@ -122,6 +122,12 @@ void Plex::make_config() {
   config_.sessions.push_back(std::move(session));
 }
 
+std::vector<std::string> Plex::volsers() const {
+  std::vector<std::string> all;
+  for (const VolumeConfig& volume : config_.sessions.front().volumes) all.push_back(volume.volser);
+  return all;
+}
+
 void Plex::make_volumes() {
   Geometry geometry{0x3390, swarm_.cylinders, swarm_.heads, swarm_.track_bytes};
   std::vector<OracleVolume> volumes;
@@ -198,7 +204,9 @@ void Plex::heard_primary(const std::string& line) {
     ended_there = verified_equal = verified_unequal = false;
   } else if (begins(line, "DSMM121I")) {
     verified_equal = true;
-    oracle_->said_equal(state() == SessionState::kActive && all_volumes_duplex());
+    oracle_->said_equal(verifies_all_ && state() == SessionState::kActive && all_volumes_duplex());
+  } else if (begins(line, "DSMM120I")) {
+    verifies_all_ = line.find(" " + std::to_string(config_.sessions.front().volumes.size()) + " VOLUMES") != std::string::npos;
   } else if (begins(line, "DSMM122E") || begins(line, "DSMM125E")) {
     verified_unequal = true;
   } else if (begins(line, "DSMM123E")) {
@@ -217,6 +225,9 @@ void Plex::heard_secondary(const std::string& line) {
     secondary_stopped = true;
     stopped_sentence = line;
     if (!secondary_may_stop) schedule_.violation("unexplained stop", "the secondary stops: " + line);
+  } else if (begins(line, "DSMM138W")) {
+    recovered = false;
+    oracle_->given_up();
   } else if (begins(line, "DSMM141I")) {
     recovered = true;
     oracle_->recovered(last_report);

@@ -30,6 +30,7 @@ class Plex final : public LinkMaker {
   Line& line() { return *line_; }
   std::vector<std::unique_ptr<SimHercules>>& systems() { return systems_; }
   const Config& config() const { return config_; }
+  std::vector<std::string> volsers() const;
   const Swarm& swarm() const { return swarm_; }
   Schedule& schedule() { return schedule_; }
 
@@ -89,7 +90,7 @@ class Plex final : public LinkMaker {
   std::unique_ptr<CommonStorage> view_;
   std::unique_ptr<SimDsmd> primary_, secondary_;
   std::vector<std::unique_ptr<SimHercules>> systems_;
-  bool primary_ready_ = false, secondary_ready_ = false;
+  bool primary_ready_ = false, secondary_ready_ = false, verifies_all_ = false;
 };
 
 }  // namespace afterimage::sim

@@ -13,6 +13,9 @@ Scenario::Scenario(Schedule& schedule, const Swarm& swarm, unsigned index)
       swarm_(swarm),
       index_(index),
       plex_(schedule, swarm, index),
+      consoles_(schedule, plex_.primary(), plex_.secondary(), plex_.oracle(), plex_.config().sessions.front().name, plex_.volsers(),
+                {plex_.config().storage.segment, swarm.consoles, swarm.faults.console_us},
+                stream_seed(swarm.seed, Stream::kConsole, index)),
       operator_random_(stream_seed(swarm.seed, Stream::kOperator, index)) {}
 
 void Scenario::begin() {

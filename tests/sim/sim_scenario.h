@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "tests/sim/sim_console.h"
 #include "tests/sim/sim_plex.h"
 
 namespace afterimage::sim {
@@ -46,6 +47,7 @@ class Scenario {
   void lose_primary();
   void revive();
   bool session_up();
+  bool secondary_takes_writes();
   bool resynchronise();
   std::optional<Answer> ask(SimDsmd& dsmd, const std::string& line);
   bool wait(std::uint64_t limit_us, const std::function<bool()>& done);
@@ -59,6 +61,7 @@ class Scenario {
   const Swarm& swarm_;
   unsigned index_;
   Plex plex_;
+  Consoles consoles_;
   ProcessPtr operator_;
   SplitMix operator_random_;
   std::shared_ptr<bool> faulty_ = std::make_shared<bool>(false);  // the safety phase lasts

@@ -88,6 +88,18 @@ Swarm::Swarm(std::uint64_t seed_of_all) : seed(seed_of_all) {
   if (faults.rot_us != 0 && ending == Ending::kConverge) ending = Ending::kTakeOver;
   if (random.chance(1, 8)) network.misdirection = static_cast<std::uint32_t>(1 + random.below(60000));
   faults.checkpoint_rot_us = random.chance(1, 4) ? rate(random, 900'000) : 0;
+  // The lines of the consoles have a stream of their own.
+  SplitMix lines(stream_seed(seed, Stream::kConsole));
+  faults.console_us = lines.chance(1, 3) ? 0 : 20'000 + lines.below(300'000);
+  consoles.suspends = lines.chance(1, 3) ? 1 : 0;
+  // What ends the copy is the operator's (sim_operator.cpp), who brings the sites together again; so is the word that volumes are equal.
+  consoles.ends = consoles.takeovers = consoles.blind_starts = 0;
+  consoles.starts = static_cast<unsigned>(lines.below(4));
+  consoles.freezes = static_cast<unsigned>(lines.below(4));
+  consoles.runs = consoles.freezes + static_cast<unsigned>(lines.below(2));
+  consoles.verifies = static_cast<unsigned>(lines.below(4));
+  consoles.mistakes = static_cast<unsigned>(lines.below(8));
+  consoles.stops = lines.chance(1, 6) ? 1 : 0;
 }
 
 std::string Swarm::describe() const {

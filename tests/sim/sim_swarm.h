@@ -5,11 +5,12 @@
 #include <cstdint>
 #include <string>
 
+#include "tests/sim/sim_command_lines.h"
 #include "tests/sim/sim_network.h"
 
 namespace afterimage::sim {
 
-enum class Stream : std::uint64_t { kSwarm = 1, kWorkload, kLink, kDisk, kCrash, kClock, kOperator, kTiming };
+enum class Stream : std::uint64_t { kSwarm = 1, kWorkload, kLink, kDisk, kCrash, kClock, kOperator, kTiming, kConsole };
 std::uint64_t stream_seed(std::uint64_t seed, Stream stream, unsigned index = 0);
 
 // Mean time between two of a kind, in virtual microseconds; 0 = none.
@@ -22,7 +23,7 @@ struct FaultRates {
   std::uint64_t full_disk_us = 0, disk_error_us = 0, write_back_us = 0;
   std::uint64_t checkpoint_rot_us = 0;  // of one of the two checkpoints, just before dsmd starts again: survived
   std::uint64_t rot_us = 0;             // bit rot, lost and misdirected writes: outside of what is survived
-  std::uint64_t operator_us = 0, what_if_us = 0;
+  std::uint64_t operator_us = 0, what_if_us = 0, console_us = 0;
 };
 
 enum class Ending : std::uint8_t { kConverge, kTakeOver, kLosePrimary };
@@ -47,6 +48,7 @@ struct Swarm {
   std::uint64_t disk_call_us = 0, disk_sync_us = 200;
   std::uint32_t damage_kind = 0;  // of host crashes: 0 = any
   FaultRates faults;
+  CommandWeights consoles;
   Ending ending = Ending::kConverge;
   std::string describe() const;
 };

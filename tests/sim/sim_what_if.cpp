@@ -27,7 +27,7 @@ class NoLinks final : public LinkMaker {
 }  // namespace
 
 void Scenario::what_if() {
-  if (!plex_.session_begun() || plex_.secondary_may_stop || plex_.oracle().promise() == 0) return;
+  if (!plex_.session_begun() || plex_.secondary_may_stop || plex_.recovered || plex_.oracle().promise() == 0) return;
   ++what_ifs_;
   SplitMix random(stream_seed(swarm_.seed, Stream::kCrash, 1000 + static_cast<unsigned>(what_ifs_)));
   const auto damage = static_cast<Damage>(random.below(5));
