@@ -39,8 +39,8 @@ bool mend_tracks(TapDevice& device, std::string& why) {
   TapBinding& binding = *device.binding;
   TrackMap map = TrackMap::unhardened(binding.storage, binding.device);
   std::uint64_t mended = 0;
+  if (planted(Canary::kMarksClearedBeforeImages)) map.clear_all();
   for (std::uint64_t track = map.next(0); track < map.tracks(); track = map.next(track + 1)) {
-    if (planted(Canary::kMarksClearedBeforeImages)) map.clear_all();
     if (track < device.tracks && !send_track(device, static_cast<std::uint32_t>(track), why)) return false;
     map.clear(static_cast<std::uint32_t>(track));
     ++mended;

@@ -24,7 +24,7 @@ enum class Canary : std::uint8_t {
   kDataSentBeforeItsFile,       // data goes before it is in the volume's file
   kBurialSkipsDevice,           // the clean-up after a dead system passes over the first device
   kUnhardenedNotMarked,         // the clean-up after a dead system does not mark the tracks that are to be read again
-  kMarksClearedBeforeImages,    // the marks of all tracks to be read again are cleared when the first image is to be numbered
+  kMarksClearedBeforeImages,    // the marks of tracks to be read again are cleared before their images are numbered
   kPaceLimitIgnored,            // a guest is held for ring space without a limit
   kFreezeLimitIgnored,          // a freeze that nobody ends has no limit
   kWriteBackFailureIgnored,     // a track that could not be written to its file is not noticed

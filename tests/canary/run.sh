@@ -31,7 +31,25 @@ esac
 
 "$here/no_trace.sh" "$build" "$proof" || bad=1
 
-rounds=0 tried=0 caught=0 stories=0 first=1
+# Only a damaged newest checkpoint behind a journal that has come round shows this one: too rare for the simulator, not for the fuzz target.
+fuzzed=0
+for i in "${!names[@]}"; do
+  [ "${names[i]}" = ReleasedOneCheckpointEarly ] || continue
+  unset "names[i]"
+  "$top/tests/variant.sh" proof fuzz_state_files >/dev/null || bad=1
+  find_it=("$proof/tests/fuzz/fuzz_state_files" --canary ReleasedOneCheckpointEarly --corpus "$top/tests/fuzz/corpus/state_files" --runs 200000 --seed 1 --artifacts "$proof")
+  "${find_it[@]}" >"$proof/canary-fuzz.log" 2>&1
+  if [ $? -eq 77 ]; then
+    fuzzed=1
+    echo "  caught     ReleasedOneCheckpointEarly   by the fuzz target state_files"
+  else
+    bad=1
+    echo "  NOT CAUGHT ReleasedOneCheckpointEarly   by the fuzz target state_files"
+    echo "    reproduce: ${find_it[*]}"
+  fi
+done
+
+rounds=0 tried=$fuzzed caught=$fuzzed stories=0 first=1
 while :; do
   out=$("$here/hunt.py" "$sim" --first "$first" --jobs "$(nproc)" --stories "$proof/tests/regressions/regressions" "${names[@]}" | tee /dev/stderr) || bad=1
   rounds=$((rounds + 1)) tried=$((tried + ${#names[@]}))
@@ -40,5 +58,5 @@ while :; do
   [ "$regime" = soak ] && ((SECONDS - began < seconds)) && ((bad == 0)) || break
   first=$(($(date +%s) * 1000 + rounds))
 done
-echo "FIGURE|planted bugs caught within 1,000 seeds|${#names[@]} of ${#all[@]}$( ((rounds > 1)) && echo " x $rounds")|$caught of $tried, $stories of them by scripted regressions|$((SECONDS - began))"
+echo "FIGURE|planted bugs caught within 1,000 seeds|$((${#names[@]} + fuzzed)) of ${#all[@]}$( ((rounds > 1)) && echo " x $rounds")|$caught of $tried, $stories of them by scripted regressions, $fuzzed by a fuzz target|$((SECONDS - began))"
 exit $((bad != 0))

@@ -23,6 +23,7 @@ struct Told {
 constexpr Told kStories[] = {
     {"damaged-last-record", damaged_last_record, "AppliedMarkNotWritten"},
     {"old-checkpoint-of-an-ended-session", old_checkpoint_of_an_ended_session, "OldCheckpointEndsSession"},
+    {"torn-last-record", torn_last_record, "JournalChecksumSkipped"},
     {"session-given-up-comes-back", session_given_up_comes_back, "GivenUpComesBack"},
 };
 

@@ -7,5 +7,6 @@ namespace afterimage::regressions {
 void damaged_last_record();
 void old_checkpoint_of_an_ended_session();
 void session_given_up_comes_back();
+void torn_last_record();
 
 }  // namespace afterimage::regressions

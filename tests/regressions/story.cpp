@@ -72,8 +72,12 @@ Story::Story() {
 Story::~Story() { kill(); }
 
 void Story::as_process(const std::function<void()>& what) {
+  if (dead()) return;
   const sim::SimRunning running(process_.get());
-  what();
+  try {
+    what();
+  } catch (const sim::SimKilled&) {
+  }
 }
 
 Status Story::start() {
@@ -92,7 +96,10 @@ void Story::kill() {
   if (!process_) return;
   disk_.kill(*process_);
   host_->die();
-  as_process([this] { node_.reset(); });
+  {
+    const sim::SimRunning running(process_.get());
+    node_.reset();
+  }
   time_us_ = host_->monotonic_us();
   host_.reset();
   process_.reset();

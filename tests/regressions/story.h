@@ -30,6 +30,7 @@ class Story {
   // The secondary's process. start() after kill() begins another on what the disk then holds.
   Status start();
   void kill();
+  bool dead() const { return process_ && process_->dead(); }  // killed at one of its disk calls
   SecondaryNode& node() { return *node_; }
   ScriptHost& host() { return *host_; }
   sim::SimDisk& disk() { return disk_; }
