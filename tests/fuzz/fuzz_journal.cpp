@@ -46,7 +46,7 @@ class World {
   void run() {
     reopen();
     if (journal_) FUZZ_CHECK(!Journal::open(settings_).good());  // in use
-    for (unsigned step = 0; step < 20 && !input_.empty() && journal_; ++step) one_step();
+    for (unsigned step = 0; step < 12 && !input_.empty() && journal_; ++step) one_step();
     if (journal_) {
       journal_.reset();
       reopen();
@@ -100,6 +100,7 @@ class World {
     FUZZ_CHECK(journal_->end() == written.position + record_space(written.length));
     FUZZ_CHECK(journal_->end() - before <= free);
     written_.push_back(written);
+    ever_.emplace(written.position, written);
     trace("append " + std::to_string(written.length) + " at " + std::to_string(written.position));
   }
 
@@ -127,6 +128,7 @@ class World {
     FUZZ_CHECK(journal_->begin() == journal_->end());
     FUZZ_CHECK(journal_->end() >= end);
     written_.clear();
+    if (journal_->end() > end) ever_.clear();
     synced_ = 0;
   }
 
@@ -192,14 +194,22 @@ class World {
   // From where nothing was released, as a restart does: what lies before may be half overwritten.
   void replay_all() {
     std::vector<std::uint64_t> positions;
+    std::uint64_t behind_last = 0;
     const std::uint64_t begin = std::max(journal_->begin(), std::min(released_, journal_->end())), end = journal_->end();
     std::size_t next = first_at(begin);
     const Status status = journal_->replay(begin, [&](std::uint64_t position, View record) {
       FUZZ_CHECK(position >= begin);
       FUZZ_CHECK(position + record_space(record.size()) <= end || forged_);
       FUZZ_CHECK(positions.empty() || position > positions.back());
+      // Record behind record, or the first of the next file.
+      FUZZ_CHECK(positions.empty() || position == behind_last || position % (kFileBytes - kJournalHeaderBytes) == 0 || forged_);
+      behind_last = position + record_space(record.size());
       positions.push_back(position);
       if (forged_) return Status::ok();
+      if (damaged_) {  // what was cut off comes back when later damage undoes the earlier
+        FUZZ_CHECK(was_written(position, record));
+        return Status::ok();
+      }
       FUZZ_CHECK(next < written_.size());
       FUZZ_CHECK(written_[next].position == position);
       const Bytes expected = payload_of(written_[next]);
@@ -213,10 +223,18 @@ class World {
       FUZZ_CHECK_MORE(damaged_, status.text());
       return;
     }
-    if (forged_) return;
+    if (damaged_) return;
     FUZZ_CHECK(next == written_.size());
     // Nothing that was not released has been written over.
-    if (!damaged_ && !written_.empty()) FUZZ_CHECK(journal_->begin() <= std::max(released_, written_.front().position));
+    if (!written_.empty()) FUZZ_CHECK(journal_->begin() <= std::max(released_, written_.front().position));
+  }
+
+  bool was_written(std::uint64_t position, View record) const {
+    const auto [from, to] = ever_.equal_range(position);
+    return std::any_of(from, to, [&](const auto& each) {
+      const Bytes expected = payload_of(each.second);
+      return std::equal(record.begin(), record.end(), expected.begin(), expected.end());
+    });
   }
 
   std::size_t first_at(std::uint64_t position) const {
@@ -229,6 +247,7 @@ class World {
   JournalSettings settings_;
   std::unique_ptr<Journal> journal_;
   std::vector<Written> written_;
+  std::multimap<std::uint64_t, Written> ever_;  // since the last reset, what was cut off again included
   std::size_t synced_ = 0;
   std::uint64_t released_ = 0;
   bool damaged_ = false, forged_ = false;
