@@ -75,9 +75,8 @@ void SimHercules::kill() {
 }
 
 void SimHercules::shut_down() {
-  if (!running()) return;
+  if (!running() || std::exchange(ending_, true)) return;
   schedule_.start_thread(process_, [this] {
-    ending_ = true;
     // Hercules attaches and detaches one after the other.
     while (opening_ || threads_running_ != 0) schedule_.sleep_us(500);
     for (auto& device : devices_) close_device(*device);

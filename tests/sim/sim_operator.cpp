@@ -165,11 +165,11 @@ bool Scenario::resynchronise() {
   if (plex_.session_begun()) ask(plex_.primary(), "XEND IMMEDIATE");
   if (plex_.session_begun()) schedule_.violation("liveness", "XEND IMMEDIATE does not end the session");
   // Refused as long as the secondary still believes in its link.
-  for (int attempt = 0; attempt < 300 && plex_.secondary().running(); ++attempt) {
+  bool ended_there = false;
+  for (int attempt = 0; attempt < 300 && !ended_there && plex_.secondary().running(); ++attempt) {
     const auto given_up = ask(plex_.secondary(), "XEND IMMEDIATE");
-    if (given_up && given_up->return_code < 8) break;
-    if (given_up && given_up->lines.front().find("no session") != std::string::npos) break;
-    schedule_.sleep_us(20'000);
+    ended_there = given_up && (given_up->return_code < 8 || given_up->lines.front().find("no session") != std::string::npos);
+    if (!ended_there) schedule_.sleep_us(20'000);
   }
   plex_.secondary().kill();
   // As the runbook has it, with the systems ended; or with their guests at rest. A volume that its system refused must be closed.
@@ -183,7 +183,7 @@ bool Scenario::resynchronise() {
     schedule_.sleep_us(operator_random_.below(300'000));  // dsmd may not have seen its end yet
   }
   copy_volumes();
-  if (plex_.secondary_stopped) wipe_secondary();
+  if (plex_.secondary_stopped || !ended_there) wipe_secondary();  // a console may have stopped it before it could be asked
   plex_.start_secondary();
   wait(kPatience_us, [&] { return plex_.secondary_ready() || plex_.secondary_stopped; });
   if (plex_.secondary_stopped) {  // with a sentence, which was judged; its files are of no use any more

@@ -2,6 +2,7 @@
 #include "tests/sim/sim_oracle.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace afterimage::sim {
 
@@ -178,11 +179,8 @@ void Oracle::epoch_begins(std::uint64_t epoch, Sequence last_numbered, bool copi
   terminate_sent_ = end_said_ = false;
 }
 
-bool Oracle::said_ended() {
-  if (end_of_last_awaited_) {
-    end_of_last_awaited_ = false;
-    return false;
-  }
+bool Oracle::said_ended(std::uint64_t epoch) {
+  if (std::exchange(end_of_last_awaited_, false) && epoch != epoch_) return false;
   if (epoch_ == 0) return true;
   if (!terminate_sent_) fail("end", "the secondary says that the session was ended by the primary, and it was not");
   end_said_ = true;

@@ -66,7 +66,7 @@ class Oracle {
   // What the product does.
   // `copied`: the secondary's images are what they are; else they are what the session before ends with.
   void epoch_begins(std::uint64_t epoch, Sequence last_numbered, bool copied, bool compares);
-  bool said_ended();  // whether it is of the present session
+  bool said_ended(std::uint64_t epoch);  // whether it is of the present session
   // A verification may find one: a volume was changed without a number since the sites were last equal.
   bool differences_possible() const;
   void copied();

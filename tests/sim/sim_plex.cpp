@@ -200,7 +200,7 @@ void Plex::heard_primary(const std::string& line) {
   if (begins(line, "DSMM101I")) {
     // A volume that is not open may wait to be mended, which its system does in the new session.
     oracle_->epoch_begins(storage()->control().epoch.load(), control_view(*storage()).sequence, std::exchange(copied, false),
-                          comparison_asked || volume_refused());
+                          comparison_asked || comparison_pending() || volume_refused());
     ended_there = verified_equal = verified_unequal = false;
   } else if (begins(line, "DSMM121I")) {
     verified_equal = true;
@@ -220,7 +220,9 @@ void Plex::heard_primary(const std::string& line) {
 void Plex::heard_secondary(const std::string& line) {
   schedule_.trace.say(schedule_.now_us(), "SITEB", line);
   if (begins(line, "DSMM132I")) {
-    ended_there = oracle_->said_ended() || ended_there;
+    CommandProcessor* const processor = secondary_->processor();
+    const bool known = processor != nullptr && processor->secondary() != nullptr;
+    ended_there = oracle_->said_ended(known ? processor->secondary()->core().epoch() : 0) || ended_there;
   } else if (begins(line, "DSMM133S")) {
     secondary_stopped = true;
     stopped_sentence = line;
@@ -252,6 +254,13 @@ bool Plex::all_volumes_duplex() {
   if (storage() == nullptr) return false;
   for (std::uint32_t i = 0; i < oracle_->volumes().size(); ++i)
     if ((storage()->device(i).duplex.load() & (kDuplex | kVolumeSuspended)) != kDuplex) return false;
+  return true;
+}
+
+// Whoever began the session, a scripted operator or a console: it compares.
+bool Plex::comparison_pending() {
+  for (std::uint32_t i = 0; i < oracle_->volumes().size(); ++i)
+    if ((storage()->device(i).duplex.load() & kPending) == 0) return false;
   return true;
 }
 

@@ -46,6 +46,7 @@ class Plex final : public LinkMaker {
   Sequence numbered();
   bool all_volumes_duplex();
   bool volume_refused();  // by its running system
+  bool comparison_pending();
   CommonStorage* storage();
 
   // Of the last recovery whose report was written.
