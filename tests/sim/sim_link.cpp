@@ -88,21 +88,22 @@ class Connector final : public NodeLink, public LineEnd {
   }
   void attempt() {
     attempting_ = true;
-    line_.connect(process_, this, [this, lasts = std::weak_ptr(lasts_)](const ConnectionPtr& connection, const std::string& reason) {
-      if (lasts.expired()) {
-        if (connection) connection->side[0].end = nullptr;
-        if (connection) line_.close(connection, 0);
-        return;
-      }
-      attempting_ = false;
-      if (!connection) return closed(reason);
-      connection_ = connection;
-      line_.send(connection_, 0, FrameKind::kBind, whole(encode(make_bind_())));
-      // Handshake and BIND together have a limit.
-      schedule_.after(line_.times.handshake_limit_us, process_, guarded([this, connection] {
-                        if (connection_ == connection && !bound_) drop("no answer to the BIND came");
-                      }));
-    });
+    line_.connect(process_, this,
+                  [this, line = &line_, lasts = std::weak_ptr(lasts_)](const ConnectionPtr& connection, const std::string& reason) {
+                    if (lasts.expired()) {
+                      if (connection) connection->side[0].end = nullptr;
+                      if (connection) line->close(connection, 0);
+                      return;
+                    }
+                    attempting_ = false;
+                    if (!connection) return closed(reason);
+                    connection_ = connection;
+                    line_.send(connection_, 0, FrameKind::kBind, whole(encode(make_bind_())));
+                    // Handshake and BIND together have a limit.
+                    schedule_.after(line_.times.handshake_limit_us, process_, guarded([this, connection] {
+                                      if (connection_ == connection && !bound_) drop("no answer to the BIND came");
+                                    }));
+                  });
   }
 
   Schedule& schedule_;
