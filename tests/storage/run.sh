@@ -143,12 +143,12 @@ case $regime in
   ci)
     tsan=$(AFTERIMAGE_BUILD=$build tests/variant.sh tsan storage_stress)/tests/storage/storage_stress || exit 8
     planted "$tsan"
-    bugs
     stress "$tsan" "common storage: operations under ThreadSanitizer" 10000000 0
     processes 100 100 60 0 200 0
     ;;
   soak)
     tsan=$(AFTERIMAGE_BUILD=$build tests/variant.sh tsan storage_stress)/tests/storage/storage_stress || exit 8
+    bugs  # their hunt depends on how threads and processes happen to meet: ci has them from the simulator (tests/canary)
     left=$((seconds - SECONDS))
     [ $left -gt 8 ] || left=8
     stress "$tsan" "common storage: operations under ThreadSanitizer" 500000000 $((left / 2))
