@@ -164,6 +164,10 @@ bool Scenario::resynchronise() {
   if (!wait(kPatience_us, [&] { return guests_quiet(); })) schedule_.violation("liveness", "the guests' programs do not end");
   if (plex_.session_begun()) ask(plex_.primary(), "XEND IMMEDIATE");
   if (plex_.session_begun()) schedule_.violation("liveness", "XEND IMMEDIATE does not end the session");
+  if (!plex_.secondary().running() && !plex_.secondary_stopped) {
+    plex_.start_secondary();
+    wait(kPatience_us, [&] { return plex_.secondary_ready() || plex_.secondary_stopped; });
+  }
   // Refused as long as the secondary still believes in its link.
   bool ended_there = false;
   for (int attempt = 0; attempt < 300 && !ended_there && plex_.secondary().running(); ++attempt) {
