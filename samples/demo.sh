@@ -19,7 +19,7 @@ while (($#)); do
 done
 RANDOM=$seed
 
-bash "$top/samples/prepare.sh"
+BUILD_TARGETS="dsmd dsm dsmchan" bash "$top/samples/prepare.sh"
 work=$(mktemp -d "${TMPDIR:-/tmp}/afterimage-demo.XXXXXX")
 declare -A pids=()
 began=$SECONDS

@@ -35,5 +35,6 @@ launcher=()
 command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_C_COMPILER_LAUNCHER=ccache)
 echo "prepare: building in $build"
 cmake -S "$top" -B "$build" -G Ninja "${launcher[@]}" >"$build/configure.log" 2>&1 || { tail -n 15 "$build/configure.log" >&2; fail "the build could not be configured (see above and $build/configure.log)."; }
-cmake --build "$build" >"$build/build.log" 2>&1 || { grep -E -m 20 'error|FAILED|fatal' "$build/build.log" >&2 || tail -n 20 "$build/build.log" >&2; fail "the build failed (see above and $build/build.log)."; }
+read -ra targets <<<"${BUILD_TARGETS:-all}"  # demo.sh needs no tests
+cmake --build "$build" --target "${targets[@]}" >"$build/build.log" 2>&1 || { grep -E -m 20 'error|FAILED|fatal' "$build/build.log" >&2 || tail -n 20 "$build/build.log" >&2; fail "the build failed (see above and $build/build.log)."; }
 echo "prepare: built"

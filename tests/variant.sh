@@ -11,12 +11,12 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${AFTERIMAGE_BUILD:-${BUILD_DIR:-$top/build}}
 name=${1:-}
 shift || true
-flags=()
+flags=(-DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O2 -g1 -DNDEBUG")
 case $name in
-  proof) flags=(-DAFTERIMAGE_CANARIES=ON) ;;
-  asan) flags=(-DAFTERIMAGE_CANARIES=ON -DAFTERIMAGE_SANITIZE=address,undefined) ;;
-  tsan) flags=(-DAFTERIMAGE_SANITIZE=thread) ;;
-  fuzz) flags=(-DAFTERIMAGE_FUZZ=ON -DAFTERIMAGE_SANITIZE=address -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++) ;;
+  proof) flags+=(-DAFTERIMAGE_CANARIES=ON) ;;
+  asan) flags=(-DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1 -DNDEBUG" -DAFTERIMAGE_CANARIES=ON -DAFTERIMAGE_SANITIZE=address,undefined) ;;
+  tsan) flags+=(-DAFTERIMAGE_SANITIZE=thread) ;;
+  fuzz) flags+=(-DAFTERIMAGE_FUZZ=ON -DAFTERIMAGE_SANITIZE=address -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++) ;;
   coverage) flags=(-DAFTERIMAGE_COVERAGE=ON -DCMAKE_BUILD_TYPE=Coverage -DCMAKE_CXX_FLAGS_COVERAGE=-O1 -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++) ;;
   *) echo "variant: unknown variant '$name'. Use proof, asan, tsan, fuzz or coverage." >&2; exit 8 ;;
 esac
