@@ -52,17 +52,18 @@ class ServiceSessionStateFile : public CppUnit::TestFixture {
     TemporaryDirectory directory;
     const std::string path = directory / "session.state";
     const std::string lines = "session=DALLAS\nepoch=5\nfirst=1\nstorage=7\nactive=1\n", whole = lines + "crc=4157941246\n";
-    for (const std::string& text : {std::string(), std::string("no equals sign\n"), std::string("session"), std::string("sessions=DALLAS\n"), std::string("session=DALLAS\nepoch=5\nfirst=1\n"),
-                                    std::string("session=DALLAS\nepoch=5x\nfirst=1\nstorage=7\nactive=1\n"),
-                                    std::string("session=DALLAS\nepoch=99999999999999999999\nfirst=1\nstorage=7\nactive=1\n"),
-                                    // Nothing this program writes: another form of a number, a doubled, a foreign or a cut line, no name.
-                                    std::string("session=DALLAS\nepoch=05\nfirst=1\nstorage=7\nactive=1\n"),
-                                    std::string("session=DALLAS\nepoch=5\nfirst=1\nstorage=7\nactive=2\n"),
-                                    std::string("session=DALLAS\nepoch=5\nepoch=6\nfirst=1\nstorage=7\nactive=1\n"),
-                                    std::string("session=DALLAS\nepoch=5\nfirst=1\nstorage=7\nactive=1\nmore=1\n"),
-                                    std::string("session=DALLAS\nepoch=5\nfirst=1\nstorage=7\nactive=1"),
-                                    std::string("session=dallas\nepoch=5\nfirst=1\nstorage=7\nactive=1\n"),
-                                    std::string("epoch=5\nfirst=1\nstorage=7\nactive=1\n"), lines, lines + "crc=1\n", whole + std::string(300, '\n')}) {
+    for (const std::string& text :
+         {std::string(), std::string("no equals sign\n"), std::string("session"), std::string("sessions=DALLAS\n"),
+          std::string("session=DALLAS\nepoch=5\nfirst=1\n"), std::string("session=DALLAS\nepoch=5x\nfirst=1\nstorage=7\nactive=1\n"),
+          std::string("session=DALLAS\nepoch=99999999999999999999\nfirst=1\nstorage=7\nactive=1\n"),
+          // Nothing this program writes: another form of a number, a doubled, a foreign or a cut line, no name.
+          std::string("session=DALLAS\nepoch=05\nfirst=1\nstorage=7\nactive=1\n"),
+          std::string("session=DALLAS\nepoch=5\nfirst=1\nstorage=7\nactive=2\n"),
+          std::string("session=DALLAS\nepoch=5\nepoch=6\nfirst=1\nstorage=7\nactive=1\n"),
+          std::string("session=DALLAS\nepoch=5\nfirst=1\nstorage=7\nactive=1\nmore=1\n"),
+          std::string("session=DALLAS\nepoch=5\nfirst=1\nstorage=7\nactive=1"),
+          std::string("session=dallas\nepoch=5\nfirst=1\nstorage=7\nactive=1\n"), std::string("epoch=5\nfirst=1\nstorage=7\nactive=1\n"),
+          lines, lines + "crc=1\n", whole + std::string(300, '\n')}) {
       write_text(path, text);
       const auto loaded = file_at(path).load();
       CPPUNIT_ASSERT_MESSAGE(text, !loaded.good());
