@@ -50,10 +50,10 @@ stage "simulator" "$(budget 150 500)" bash tests/sim/run.sh "$regime"
 stage "planted bugs" "$(budget 60 240)" bash tests/canary/run.sh "$regime"
 stage "regressions" 30 bash tests/regressions/run.sh "$regime"
 stage "crash points" "$(budget 40 240)" bash tests/crash/run.sh "$regime"
-stage "fuzzers" "$(budget 30 300)" bash tests/fuzz/run.sh "$regime"
+stage "fuzzers" "$(budget 30 400)" bash tests/fuzz/run.sh "$regime"
 stage "common storage" "$(budget 30 300)" bash tests/storage/run.sh "$regime"
 stage "end to end" "$(budget 300 500)" run_tests -L e2e
-stage "faults on real processes" "$(budget 90 450)" bash tests/faults/run.sh "$regime"
+stage "faults on real processes" "$(budget 90 240)" bash tests/faults/run.sh "$regime"
 [[ $full ]] && stage "coverage" 240 bash tests/coverage/run.sh ci
 stage "clang-tidy" "$(budget 120 240)" check_tidy
 stages_end

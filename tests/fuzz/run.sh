@@ -142,7 +142,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-quarantine_size_mb=8:malloc_context_size=3:m
 case $regime in
   ci)
     # The secondary's core is not in the million: each input is a life of it.
-    arguments_of() { case $1 in config) echo 50000 0 ;; secondary) echo 50000 0 ;; *) echo 1000000 0 ;; esac; }
+    arguments_of() { case $1 in config) echo 50000 0 ;; secondary) echo 10000 0 ;; *) echo 1000000 0 ;; esac; }
     two_at_a_time libfuzzer
     rc=$?
     planted || rc=1
