@@ -150,8 +150,8 @@ Result<std::uint64_t> Journal::Impl::durable_mark() const {
 }
 
 // Where the whole records end, a crash may have torn what was not synced, in any order: later records of the same sync may be whole, and
-// are made void, so that none comes back behind what is appended now. A record that was durable is not torn by a crash: then something was
-// damaged. The durable mark tells, and so does each later record.
+// are made void, and the torn one, so that none comes back among what is appended now. A record that was durable is not torn by a crash:
+// then something was damaged. The durable mark tells, and so does each later record.
 Status Journal::Impl::settle_tail() {
   const auto marked = durable_mark();
   if (!marked.good()) return marked.status;
@@ -165,7 +165,7 @@ Status Journal::Impl::settle_tail() {
     if (!status) return status;
     for (std::size_t i = 0; i + kRecordHeaderBytes <= chunk.size(); i += kJournalAlign) {
       const auto seen = get_record_header(std::span(chunk).subspan(i), files.journal_id);
-      if (!seen || seen->position != at + i || seen->position == end) continue;  // an earlier use of the file left other positions
+      if (!seen || seen->position != at + i) continue;  // an earlier use of the file left other positions
       was_durable = std::max(was_durable, seen->durable_before());
       later.push_back(seen->position);
     }
