@@ -116,7 +116,7 @@ Result<std::unique_ptr<CommonStorage>> CommonStorage::create_or_open(const std::
       std::uint64_t bytes = 0;
       const Status ours = segment_bytes(impl->object, name, bytes);
       if (!ours.good()) return {ours, nullptr};
-      if (!segment_is_unfinished(impl->object, bytes)) {
+      if (!segment_is_unfinished(impl->object)) {
         auto opened = attach(std::move(impl), bytes);
         if (opened.good() && shape.plex != opened.value->header().plex)
           return refuse("Common storage " + name + " belongs to plex " +
@@ -143,15 +143,16 @@ Result<std::unique_ptr<CommonStorage>> CommonStorage::open(const std::string& na
     std::uint64_t bytes = 0;
     Status ours = segment_bytes(impl->object, name, bytes);
     if (!ours.good()) return {ours, nullptr};
-    if (!segment_is_ready(impl->object, bytes)) {
+    if (!segment_is_ready(impl->object)) {
       const FileLock lock(segment_descriptor(impl->object));
       if (!lock.held()) return refuse("Common storage " + name + " is still being made by another program: try again.", Severity::kWarning);
-      ours = segment_bytes(impl->object, name, bytes);
-      if (!ours.good()) return {ours, nullptr};
-      if (segment_is_unfinished(impl->object, bytes))
+      if (segment_is_unfinished(impl->object))
         return refuse("Common storage " + name + " was not finished (its maker ended): start dsmd, which makes it anew.",
                       Severity::kWarning);
     }
+    // Its length counts only from here: while it was being made it changed.
+    ours = segment_bytes(impl->object, name, bytes);
+    if (!ours.good()) return {ours, nullptr};
     if (bytes < sizeof(StorageHeader))
       return refuse("Common storage " + name + " is shorter (" + std::to_string(bytes) +
                         " bytes) than its header: stop every program that uses it, then remove it and start again.",

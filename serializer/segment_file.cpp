@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <boost/interprocess/mapped_region.hpp>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -18,7 +17,19 @@ namespace {
 
 std::string text_of_errno(int error) { return std::generic_category().message(error); }
 
-bool header_is_ready(const StorageHeader& header) { return header.ready.load(std::memory_order_acquire) == 1; }
+// Reads the header; how many of its bytes there are. By a read, not by a mapping: until it is ready, whoever holds the lock may empty the
+// file at any moment, and touching a mapping of what is no longer there is a SIGBUS, in a module the end of a whole Hercules.
+std::size_t read_header(const SharedMemory& object, StorageHeader& header) {
+  auto* const to = reinterpret_cast<char*>(&header);
+  std::size_t done = 0;
+  while (done < sizeof header) {
+    const ssize_t n = ::pread(segment_descriptor(object), to + done, sizeof header - done, static_cast<off_t>(done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  return done;
+}
 
 }  // namespace
 
@@ -61,19 +72,18 @@ Status allocate_segment(const SharedMemory& object, const std::string& name, std
                        Severity::kSevere);
 }
 
-bool segment_is_ready(const SharedMemory& object, std::uint64_t bytes) {
-  if (bytes < sizeof(StorageHeader)) return false;
-  const bip::mapped_region region(object, bip::read_only, 0, sizeof(StorageHeader));
-  return header_is_ready(*static_cast<const StorageHeader*>(region.get_address()));
+bool segment_is_ready(const SharedMemory& object) {
+  StorageHeader header{};
+  return read_header(object, header) == sizeof header && header.ready.load() == 1;
 }
 
-bool segment_is_unfinished(const SharedMemory& object, std::uint64_t bytes) {
-  if (bytes == 0) return true;
-  if (bytes < sizeof(StorageHeader)) return false;
-  const bip::mapped_region region(object, bip::read_only, 0, sizeof(StorageHeader));
-  const auto& header = *static_cast<const StorageHeader*>(region.get_address());
+bool segment_is_unfinished(const SharedMemory& object) {
+  StorageHeader header{};
+  const std::size_t there = read_header(object, header);
+  if (there == 0) return true;
+  if (there < sizeof header || header.ready.load() != 0) return false;
   const char zero[sizeof kStorageMagic] = {};
-  if (header.ready.load() != 0) return false;
   return std::memcmp(header.magic, zero, sizeof zero) == 0 || std::memcmp(header.magic, kStorageMagic, sizeof zero) == 0;
 }
+
 }  // namespace afterimage

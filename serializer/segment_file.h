@@ -18,9 +18,9 @@ bool segment_still_named(const SharedMemory& object, const std::string& name);
 Status segment_bytes(const SharedMemory& object, const std::string& name, std::uint64_t& bytes);
 // Empties it and allocates all its pages, zero; a page that cannot be had later would be a SIGBUS in a guest's I/O.
 Status allocate_segment(const SharedMemory& object, const std::string& name, std::uint64_t bytes);
-// Its header says that it is ready. The header is not judged.
-bool segment_is_ready(const SharedMemory& object, std::uint64_t bytes);
+// Its header says that it is ready: from then on its length does not change. The header is not judged.
+bool segment_is_ready(const SharedMemory& object);
 // Ours, but not ready: to be made anew by whoever holds its lock. Anything unknown is another program's and is left alone.
-bool segment_is_unfinished(const SharedMemory& object, std::uint64_t bytes);
+bool segment_is_unfinished(const SharedMemory& object);
 
 }  // namespace afterimage

@@ -27,6 +27,12 @@ constexpr std::uint32_t kActors = 4;                 // the one struck, and thre
 constexpr std::uint32_t kTokensBefore = 5;
 
 enum class Act : std::uint32_t { kMake, kOpen, kRemove };
+// What waitpid told: a signal is not an exit code.
+std::string end_text(int status) {
+  if (WIFSIGNALED(status)) return std::string("by signal ") + std::to_string(WTERMSIG(status)) + " (" + ::strsignal(WTERMSIG(status)) + ")";
+  return "with exit code " + std::to_string(WEXITSTATUS(status));
+}
+
 const char* name_of(Act act) { return act == Act::kMake ? "make" : act == Act::kOpen ? "open" : "remove"; }
 
 struct Answer {
@@ -34,6 +40,7 @@ struct Answer {
   std::atomic<std::uint32_t> good, warning, stopped_holder, found_tokens;
   std::atomic<std::uint64_t> storage_id, took_us;
   std::atomic<std::uint32_t> leave;
+  char refusal[512];  // its sentence, if it was refused
   char fault[256];
 };
 struct Trial {
@@ -95,6 +102,7 @@ void run_actor(Act act, const std::string& name, Answer& answer, std::uint32_t n
   } else if (act != Act::kRemove) {
     if (result.status.text().empty()) fault = "refused without a sentence";
   }
+  std::strncpy(answer.refusal, result.status.text().c_str(), sizeof answer.refusal - 1);
   std::strncpy(answer.fault, fault.c_str(), sizeof answer.fault - 1);
   answer.done = 1;
   while (answer.leave == 0) ::sched_yield();
@@ -139,7 +147,7 @@ class SegmentTest {
     begin(3, Act::kMake);
     await_answer(3);
     if (must_survive) check_survival(3, storage_id);
-    if (trial_->answers[3].good == 0) broken("after everything nobody can make or open it");
+    if (trial_->answers[3].good == 0) broken("after everything nobody can make or open it: " + sentence(3));
     if (trial_->answers[1].good != 0 && struck_ != Act::kRemove && trial_->answers[3].storage_id != trial_->answers[1].storage_id)
       broken("two that hold it have different segments under one name");
     for (std::uint32_t i = 0; i < kActors; ++i) leave(i);
@@ -154,6 +162,7 @@ class SegmentTest {
   }
 
  private:
+  std::string sentence(std::uint32_t number) const { return std::string("'") + trial_->answers[number].refusal + "'"; }
   [[noreturn]] void broken(const std::string& what) { throw std::runtime_error(what + " (" + described() + ")"); }
 
   std::uint64_t make_with_tokens() {
@@ -195,7 +204,7 @@ class SegmentTest {
     calls_ = tracee.pass_system_calls(calls_);
     if (tracee.returned()) known = calls_;
     steps_ = tracee.step(steps_);
-    if (tracee.ended()) broken("it ended by itself with status " + std::to_string(tracee.status()));
+    if (tracee.ended()) broken("it ended by itself " + end_text(tracee.status()));
     if (tracee.returned()) ++by_itself;
     if (kill_) {
       tracee.kill();
@@ -214,7 +223,7 @@ class SegmentTest {
       int status = 0;
       if (::waitpid(children_[number], &status, WNOHANG) == children_[number]) {
         children_[number] = 0;
-        broken("actor " + std::to_string(number) + " ended by itself with status " + std::to_string(status));
+        broken("actor " + std::to_string(number) + " ended by itself " + end_text(status));
       }
       if (monotonic_us() >= end_us) broken("actor " + std::to_string(number) + " waits without end");
       ::usleep(100);
@@ -227,13 +236,13 @@ class SegmentTest {
   // A dead maker holds nobody up. One that stands still may, in the middle of making it: then they are told so, after a bounded wait.
   void check_newcomers() {
     const Answer &maker = trial_->answers[1], &opener = trial_->answers[2];
-    if (kill_ && maker.good == 0) broken("after a kill nobody can make it");
+    if (kill_ && maker.good == 0) broken("after a kill nobody can make it: " + sentence(1));
     if (maker.good == 0) {
       ++refused;
-      if (maker.stopped_holder == 0) broken("it was refused for another reason than the process that stands still");
+      if (maker.stopped_holder == 0) broken("it was refused for another reason than the process that stands still: " + sentence(1));
       if (maker.took_us < kAnswer_us) broken("it was refused before its wait was over");
     }
-    if (opener.good == 0 && opener.warning == 0) broken("opening was refused as if it could not be tried again");
+    if (opener.good == 0 && opener.warning == 0) broken("opening was refused as if it could not be tried again: " + sentence(2));
     if (maker.good != 0 && opener.good != 0 && maker.storage_id != opener.storage_id && struck_ != Act::kRemove)
       broken("one made a segment and one opened another");
     if (maker.good != 0 && !before_) ++made_anew;
@@ -241,7 +250,7 @@ class SegmentTest {
 
   void check_survival(std::uint32_t number, std::uint64_t storage_id) {
     const Answer& maker = trial_->answers[number];
-    if (maker.good == 0) broken("a segment with tokens cannot be opened");
+    if (maker.good == 0) broken("a segment with tokens cannot be opened: " + sentence(number));
     if (maker.storage_id != storage_id) broken("a segment with tokens was made anew");
     if (maker.found_tokens == 0) broken("its tokens are gone");
   }
@@ -257,7 +266,7 @@ class SegmentTest {
     int status = 0;
     ::waitpid(children_[number], &status, 0);
     children_[number] = 0;
-    if (status != 0) broken("actor " + std::to_string(number) + " ended with status " + std::to_string(status));
+    if (status != 0) broken("actor " + std::to_string(number) + " ended " + end_text(status));
   }
 
   std::mt19937 random_;

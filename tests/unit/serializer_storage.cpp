@@ -77,6 +77,7 @@ class Storage : public CppUnit::TestFixture {
   CPPUNIT_TEST(testManyCreatorsAtOnce);
   CPPUNIT_TEST(testKilledCreators);
   CPPUNIT_TEST(testUnfinishedByALivingMaker);
+  CPPUNIT_TEST(testOpeningWhileItIsEmptiedAndMadeAnew);
   CPPUNIT_TEST(testRemovedSegmentIsNoticed);
   CPPUNIT_TEST_SUITE_END();
 
@@ -347,6 +348,32 @@ class Storage : public CppUnit::TestFixture {
     const auto made = CommonStorage::create_or_open(segment.name, small_shape(8));
     CPPUNIT_ASSERT_MESSAGE(made.status.text(), made.good());
     CPPUNIT_ASSERT_EQUAL(raw.size(), made.value->header().total_bytes);
+  }
+
+  // What a dead maker left has its full length and is not ready; the next maker empties it first. Whoever looks at it meanwhile must not
+  // touch pages that are no longer there: a SIGBUS would end a Hercules with its guest.
+  void testOpeningWhileItIsEmptiedAndMadeAnew() {
+    constexpr int kOpenings = 3000;
+    NamedSegment segment;
+    RawSegment raw(segment.name, 1 << 20);
+    auto* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CPPUNIT_ASSERT(memory != MAP_FAILED);
+    auto& refusals = *new (memory) std::atomic<int>{0};
+    const pid_t child = ::fork();
+    if (child == 0) {
+      for (int i = 0; i < kOpenings; ++i)
+        if (!CommonStorage::open(segment.name).good()) ++refusals;
+      ::_exit(0);
+    }
+    int status = 0;
+    while (::waitpid(child, &status, WNOHANG) == 0) {
+      raw.cut_to(0);
+      raw.cut_to(1 << 20);
+    }
+    const int refused_times = refusals;
+    ::munmap(memory, 4096);
+    CPPUNIT_ASSERT_EQUAL(0, status);
+    CPPUNIT_ASSERT_EQUAL(kOpenings, refused_times);
   }
 
   void testRemovedSegmentIsNoticed() {
