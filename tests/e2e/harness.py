@@ -21,6 +21,7 @@ HERCULES_MODULES = os.environ.get("HERCULES_MODULES", "/usr/lib/hercules")
 DSMD, DSM = os.path.join(BUILD, "service", "dsmd"), os.path.join(BUILD, "service", "dsm")
 DSMCHAN = os.path.join(BUILD, "channel", "dsmchan.so")
 WITNESS = os.path.join(BUILD, "tests", "witness", "witness.so")
+HOLD_WRITE = os.path.join(BUILD, "tests", "e2e", "hold_write.so")
 STORAGE_PROBE = os.path.join(BUILD, "tests", "e2e", "storage_probe")
 SESSION = "DALLAS"
 FIRST_DEVICE, BANK_CYLINDERS, READER = 0x0120, 20, 0x000C
@@ -60,6 +61,7 @@ class Volume:
     system: str = "SYSA"
     file: str = ""  # below the sites' folders
     type: str = "3390"
+    options: str = ""  # of its device statement
 
 
 ARCHMODES = {"z": "z/Arch", "370": "S/370"}
@@ -82,7 +84,7 @@ def make_volumes(folder, volumes, cylinders=BANK_CYLINDERS):
 
 
 def bank_devices(folder, volumes, system):
-    return [(v.device, f"{v.type} {os.path.join(folder, v.file)}") for v in volumes if v.system == system]
+    return [(v.device, f"{v.type} {os.path.join(folder, v.file)} {v.options}".rstrip()) for v in volumes if v.system == system]
 
 
 def guest(workspace, program, arch="z", **definitions):
@@ -179,6 +181,7 @@ class Plant:
         if witness:
             witness_log.create(self.witness_file)
         self.dsmds, self.herculeses = {}, {}
+        self.environments = {}  # more of it for the Hercules of a system
 
     @staticmethod
     def copy_all_files(volume, source, target):
@@ -280,7 +283,7 @@ class Plant:
         number = list(self.systems).index(system)
         process = Hercules(self.workspace, name or system, devices, modules,
                            {"AFTERIMAGE_PLEX": self.plex, "WITNESS_FILE": self.witness_file,
-                            "WITNESS_SYSTEM": str(number)}, extra, arch=ARCHMODES[arch])
+                            "WITNESS_SYSTEM": str(number), **self.environments.get(system, {})}, extra, arch=ARCHMODES[arch])
         self.herculeses[system] = process
         return process.wait_ready()
 
