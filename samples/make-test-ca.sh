@@ -7,6 +7,9 @@ LC_ALL=C
 export LC_ALL
 umask 077
 days=3650
+# Valid from yesterday, as small authorities do it: the clocks of two sites differ, and a partner whose clock is behind would find a
+# certificate made just now not yet valid.
+back_s=86400
 
 refuse() {
   echo "make-test-ca.sh: $1" >&2
@@ -33,25 +36,30 @@ fits() {
     [ "$(openssl x509 -in "$1" -noout -pubkey 2>/dev/null)" = "$(openssl pkey -in "$2" -pubout 2>/dev/null)" ]
 }
 
+moment() { date -u -d "@$(($(date +%s) + $1))" +%Y%m%d%H%M%SZ; }
+
+# sign REQUEST EXTENSIONS OUT OPTION...: by `openssl ca`, which alone can set both dates in OpenSSL 3.0.
+sign() {
+  request=$1 extensions=$2 out=$3
+  shift 3
+  : >"$work/index"
+  openssl ca -batch -notext -config "$work/ca.cnf" -keyfile "$dir/ca.key.pem" -in "$request" -extfile "$extensions" -out "$out" \
+    -startdate "$(moment -$back_s)" -enddate "$(moment $((days * 86400)))" "$@" 2>"$work/err"
+}
+
 make_authority() {
   if fits "$dir/ca.crt.pem" "$dir/ca.key.pem"; then
     echo "Kept the test authority $dir/ca.crt.pem."
     return
   fi
   make_key "$dir/ca.key.pem"
-  # A configuration of its own: the machine's openssl.cnf may differ.
-  cat >"$work/ca.cnf" <<EOF
-[req]
-distinguished_name=name
-x509_extensions=authority
-[name]
-[authority]
+  cat >"$work/ext" <<EOF
 basicConstraints=critical,CA:TRUE
 keyUsage=critical,keyCertSign,cRLSign
 subjectKeyIdentifier=hash
 EOF
-  openssl req -x509 -new -config "$work/ca.cnf" -key "$dir/ca.key.pem" -sha256 -days "$days" \
-    -subj '/CN=Afterimage test authority' -out "$work/ca.crt" 2>"$work/err" ||
+  openssl req -new -config "$work/req.cnf" -key "$dir/ca.key.pem" -subj '/CN=Afterimage test authority' -out "$work/csr" 2>"$work/err" &&
+    sign "$work/csr" "$work/ext" "$work/ca.crt" -selfsign ||
     refuse "OpenSSL could not make the authority in $dir: $(tail -n 1 "$work/err")"
   chmod 644 "$work/ca.crt"
   mv "$work/ca.crt" "$dir/ca.crt.pem"
@@ -75,8 +83,7 @@ extendedKeyUsage=serverAuth,clientAuth
 subjectAltName=URI:lu:$(echo "$lu" | sed 's/[#$]/\\&/g')
 EOF
   if ! openssl req -new -config "$work/req.cnf" -key "$key" -subj "/CN=$lu" -out "$work/csr" 2>"$work/err" ||
-    ! openssl x509 -req -in "$work/csr" -CA "$dir/ca.crt.pem" -CAkey "$dir/ca.key.pem" -sha256 -days "$days" \
-      -set_serial "0x$(openssl rand -hex 16)" -extfile "$work/ext" -out "$work/crt" 2>"$work/err"; then
+    ! sign "$work/csr" "$work/ext" "$work/crt" -cert "$dir/ca.crt.pem"; then
     refuse "OpenSSL could not make the certificate of $lu: $(tail -n 1 "$work/err")"
   fi
   chmod 644 "$work/crt"
@@ -95,6 +102,20 @@ work=$(mktemp -d "$dir/.work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 8' HUP INT TERM
 
+# Configurations of its own: the machine's openssl.cnf may differ.
 printf '[req]\ndistinguished_name=name\n[name]\n' >"$work/req.cnf"
+in_cnf=$(printf '%s' "$work" | sed 's/[\\#$]/\\&/g')
+cat >"$work/ca.cnf" <<EOF
+[ca]
+default_ca=test
+[test]
+database=$in_cnf/index
+new_certs_dir=$in_cnf
+rand_serial=yes
+default_md=sha256
+policy=any
+[any]
+commonName=supplied
+EOF
 make_authority
 for lu in "$@"; do make_certificate "$lu"; done
