@@ -13,8 +13,9 @@ constexpr MessageEntry kMessages[] = {
      "The connection is tried again without a command. The primary keeps what is not acknowledged; guests go on.",
      "Correct what the reason names. A link that stays down fills the ring (XQUERY STATUS) and in the end suspends the session."},
     {"DSML103E", "LINK TO <PEER> CANNOT BE STARTED: <REASON>",
-     "A certificate, key, authority or name of this site cannot be used; the reason names the file.", "No connection is tried.",
-     "Correct the file, then stop and start the started task (P DSM)."},
+     "The certificate, key or authority of this site cannot be used now; the reason names the file.",
+     "No connection is made. The files are read again for every connection; the message comes once for each reason.",
+     "Correct the file, or the clock of this machine: nothing has to be stopped or started."},
     {"DSML104E", "LINK TO <PEER> DROPPED: <REASON>",
      "The stream of messages is not continuous, or the two sites do not agree on where they are.",
      "The connection is tried again without a command. If the sites cannot agree, the session is suspended (DSMM113E) and it is not tried "

@@ -24,6 +24,10 @@ void PrimaryNode::open_link() {
     link_reason_ = reason;
     feed(host_.now(), primary::LinkDown{});
   };
+  handler.on_unusable = [this](const std::string& reason) {
+    link_reason_ = reason;
+    say_(message("DSML103E", {settings_.peer.lu, reason}));
+  };
   link_ = host_.connect(settings_.tls, settings_.mover.local_lu, settings_.peer, handler,
                         [this] { return core_->make_bind(storage_->header().storage_id, storage_->control().freed_through.load()); });
   if (Status started = link_->start(); !started) {

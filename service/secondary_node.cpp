@@ -127,6 +127,10 @@ Status SecondaryNode::listen() {
     drop_reason_.clear();
     feed(secondary::LinkDown{});
   };
+  handler.on_unusable = [this](const std::string& reason) {
+    link_reason_ = reason;
+    say_(message("DSML103E", {settings_.peer_lu, reason}));
+  };
   listener_ = host_.listen(settings_.tls, settings_.local, settings_.peer_lu, handler);
   return listener_->start();
 }

@@ -1,5 +1,6 @@
 // io: the side that connects: one session at a time, again and again with back-off until stop().
 #include <algorithm>
+#include <boost/asio/post.hpp>
 
 #include "vtam_link/connection_reason.h"
 #include "vtam_link/lu_stream.h"
@@ -16,7 +17,7 @@ struct LuConnector::Impl final : LuStreamOwner, std::enable_shared_from_this<LuC
   Impl(asio::io_context& io_, TlsFiles files_, std::string local_lu_, LuAddress peer_, LuSessionHandler handler_,
        std::function<BindRequest()> make_bind_, LinkTimes times_)
       : io(io_),
-        files(std::move(files_)),
+        own(std::move(files_), local_lu_),
         local_lu(std::move(local_lu_)),
         peer(std::move(peer_)),
         handler(std::move(handler_)),
@@ -27,6 +28,8 @@ struct LuConnector::Impl final : LuStreamOwner, std::enable_shared_from_this<LuC
 
   Status start();
   void attempt();
+  void wait_to_retry();
+  void tell_unusable(const std::string& reason);
   void stop();
   void take_response(std::vector<std::uint8_t>&& bytes);
 
@@ -39,13 +42,12 @@ struct LuConnector::Impl final : LuStreamOwner, std::enable_shared_from_this<LuC
   bool is_current(const StreamPtr& from) const { return running && stream == from && from->open(); }
 
   asio::io_context& io;
-  TlsFiles files;
+  OwnCertificate own;
   std::string local_lu;
   LuAddress peer;
   LuSessionHandler handler;
   std::function<BindRequest()> make_bind;
   LinkTimes times;
-  std::shared_ptr<asio::ssl::context> context;
   asio::steady_timer retry;
   std::uint32_t retry_ms;
   StreamPtr stream;
@@ -60,9 +62,6 @@ Status LuConnector::Impl::start() {
     return Status::error("LU " + peer.lu + " has no host or port to connect to; give both in the configuration.");
   }
   if (!make_bind) return Status::error("The link from LU " + local_lu + " to " + peer.lu + " has no BIND to send.");
-  auto loaded = load_tls_files(files, local_lu);
-  if (!loaded.good()) return std::move(loaded.status);
-  context = std::move(loaded.value);
   running = true;
   attempt();
   return Status::ok();
@@ -70,8 +69,31 @@ Status LuConnector::Impl::start() {
 
 void LuConnector::Impl::attempt() {
   bound = false;
+  const TlsContext context = own.load();
+  if (!context) {
+    wait_to_retry();
+    return tell_unusable(own.take_news());
+  }
   stream = std::make_shared<LuStream>(io, context, weak_from_this(), peer.lu, times);
   stream->connect(peer.host, peer.port);
+}
+
+void LuConnector::Impl::wait_to_retry() {
+  retry.expires_after(std::chrono::milliseconds(retry_ms));
+  retry_ms = std::min(2 * retry_ms, times.last_retry_ms);
+  retry.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto self = weak.lock();
+    if (!error && self && self->running && !self->stream) self->attempt();
+  });
+}
+
+// Later, because start() makes the first attempt.
+void LuConnector::Impl::tell_unusable(const std::string& reason) {
+  if (reason.empty()) return;
+  asio::post(io, [weak = weak_from_this(), reason] {
+    const auto self = weak.lock();
+    if (self && self->running && self->handler.on_unusable) self->handler.on_unusable(reason);
+  });
 }
 
 void LuConnector::Impl::stop() {
@@ -122,12 +144,7 @@ void LuConnector::Impl::stream_closed(const StreamPtr& from, const std::string& 
   if (!running || stream != from) return;
   bound = false;
   stream.reset();
-  retry.expires_after(std::chrono::milliseconds(retry_ms));
-  retry_ms = std::min(2 * retry_ms, times.last_retry_ms);
-  retry.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
-    const auto self = weak.lock();
-    if (!error && self && self->running && !self->stream) self->attempt();
-  });
+  wait_to_retry();
   if (handler.on_down) handler.on_down(reason);
 }
 

@@ -1,6 +1,7 @@
 // io: the side that listens: one bound session of the one configured peer; unknown peers are kept few, small and short.
 #include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 
 #include "serializer/clock.h"
 #include "vtam_link/connection_reason.h"
@@ -34,7 +35,7 @@ struct LuListener::Impl final : LuStreamOwner, std::enable_shared_from_this<LuLi
 
   Impl(asio::io_context& io_, TlsFiles files_, LuAddress local_, std::string peer_lu_, LuSessionHandler handler_, LinkTimes times_)
       : io(io_),
-        files(std::move(files_)),
+        own(std::move(files_), local_.lu),
         local(std::move(local_)),
         peer_lu(std::move(peer_lu_)),
         handler(std::move(handler_)),
@@ -48,6 +49,7 @@ struct LuListener::Impl final : LuStreamOwner, std::enable_shared_from_this<LuLi
   void accept_next();
   void stop();
   void take_connection(Tcp::socket socket);
+  void tell_unusable(const std::string& reason);
   void take_bind(const StreamPtr& from, std::vector<std::uint8_t>&& bytes);
   void answer_candidate();
   void refuse_bind(const StreamPtr& from, BindResponse response);
@@ -61,12 +63,11 @@ struct LuListener::Impl final : LuStreamOwner, std::enable_shared_from_this<LuLi
   bool is_unbound(const StreamPtr& from) const { return std::find(unbound.begin(), unbound.end(), from) != unbound.end(); }
 
   asio::io_context& io;
-  TlsFiles files;
+  OwnCertificate own;
   LuAddress local;
   std::string peer_lu;
   LuSessionHandler handler;
   LinkTimes times;
-  std::shared_ptr<asio::ssl::context> context;
   Tcp::acceptor acceptor;
   asio::steady_timer accept_retry;
   RefusalReport refusals;
@@ -82,12 +83,10 @@ Status LuListener::Impl::start() {
   if (running) return Status::error("LU " + local.lu + " is listening already.");
   if (!is_lu_name(local.lu)) return Status::error("'" + local.lu + "' is not an LU name; write NETID.NAME, each 1 to 8 of A-Z 0-9 @ # $.");
   if (!is_lu_name(peer_lu)) return Status::error("'" + peer_lu + "' is not an LU name; write NETID.NAME, each 1 to 8 of A-Z 0-9 @ # $.");
-  auto loaded = load_tls_files(files, local.lu);
-  if (!loaded.good()) return std::move(loaded.status);
-  context = std::move(loaded.value);
   Status status = listen();
   if (!status.good()) return status;
   running = true;
+  if (!own.load()) tell_unusable(own.take_news());
   accept_next();
   return Status::ok();
 }
@@ -133,7 +132,18 @@ void LuListener::Impl::accept_next() {
   });
 }
 
+// Later, because start() looks at the files too.
+void LuListener::Impl::tell_unusable(const std::string& reason) {
+  if (reason.empty()) return;
+  asio::post(io, [weak = weak_from_this(), reason] {
+    const auto self = weak.lock();
+    if (self && self->running && self->handler.on_unusable) self->handler.on_unusable(reason);
+  });
+}
+
 void LuListener::Impl::take_connection(Tcp::socket socket) {
+  const TlsContext context = own.load();
+  if (!context) return tell_unusable(own.take_news());
   if (unbound.size() >= kMaxUnboundStreams) {
     const StreamPtr oldest = unbound.front();
     unbound.erase(unbound.begin());

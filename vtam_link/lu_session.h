@@ -33,7 +33,8 @@ class LuConnector {
   ~LuConnector();
   LuConnector(const LuConnector&) = delete;
   LuConnector& operator=(const LuConnector&) = delete;
-  // Bad certificate files or names: one sentence, at once, and nothing is started. Returns at once; connecting goes on in callbacks.
+  // Bad names or addresses: one sentence, and nothing is started. Certificate files that cannot be used are told in on_unusable and tried
+  // again like a peer that does not answer. Returns at once; connecting goes on in callbacks.
   Status start();
   void stop();
   bool up() const;  // the bind was accepted and the session is not going down
@@ -58,7 +59,9 @@ class LuListener {
   ~LuListener();
   LuListener(const LuListener&) = delete;
   LuListener& operator=(const LuListener&) = delete;
-  Status start();  // listens when it returns good; else one sentence
+  // Listens when it returns good; else one sentence. With certificate files that cannot be used it listens too, tells them in on_unusable,
+  // and closes what connects until they can.
+  Status start();
   void stop();
   bool up() const;
   std::uint16_t port() const;                                                // the real one when configured as 0; 0 before start()

@@ -30,6 +30,9 @@ struct LuSessionHandler {
   std::function<void()> on_drained;  // everything queued by send() was handed to TCP
   // listener side: a connection was turned away before it was bound (no TLS, wrong certificate or LU, refused BIND ...). Rate-limited.
   std::function<void(const std::string& reason)> on_refused;
+  // This LU's own certificate, key or authority cannot be used now. They are read anew for every connection, so that a file put right, or a
+  // clock, needs no command; told once for each reason, and again only when they have been of use meanwhile.
+  std::function<void(const std::string& reason)> on_unusable;
 };
 
 }  // namespace afterimage

@@ -147,15 +147,21 @@ void set_policy(ssl::context& context) {
 
 }  // namespace
 
-Result<std::shared_ptr<ssl::context>> load_tls_files(const TlsFiles& files, const std::string& local_lu) {
-  using Context = std::shared_ptr<ssl::context>;
+Result<TlsContext> load_tls_files(const TlsFiles& files, const std::string& local_lu) {
   auto context = std::make_shared<ssl::context>(ssl::context::tls);
   set_policy(*context);
   Status status = use_own_certificate(context->native_handle(), files, local_lu);
   if (status.good()) status = use_key(context->native_handle(), files);
   if (status.good()) status = use_authority(context->native_handle(), files);
-  if (!status.good()) return failed<Context>(std::move(status));
+  if (!status.good()) return failed<TlsContext>(std::move(status));
   return result_of(std::move(context));
+}
+
+TlsContext OwnCertificate::load() {
+  auto loaded = load_tls_files(files_, local_lu_);
+  if (loaded.status.text() != reason_) news_ = loaded.status.text();
+  reason_ = loaded.status.text();
+  return std::move(loaded.value);
 }
 
 std::vector<std::string> lu_names_of(X509* certificate) {

@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import os
+import re
 import resource
 import shutil
 import socket
@@ -94,6 +95,25 @@ class RefusalTest(unittest.TestCase):
     def test_a_partner_configured_under_another_lu_name(self):
         plant = self.plant()
         self.link_refused(plant, "LU", "SITEB.DSMLU", lu={"SITEB": "SITEZ.DSMLU"})
+
+    def test_certificates_that_come_later_need_no_restart(self):
+        """Both sites start without theirs, say so once, answer commands, and link up as soon as the files are there."""
+        plant = self.plant()
+        certs = plant.workspace.path("certs")
+        for site in plant.sites.values():
+            os.rename(os.path.join(certs, f"{site.lu}.crt.pem"), os.path.join(certs, f"{site.lu}.late"))
+        start_mirrored_bank(plant)
+        for site, process in plant.dsmds.items():
+            process.wait_log(rf"DSML103E .*{re.escape(plant.sites[site].lu)}.crt.pem' cannot be read")
+        plant.wait_writes(200)
+        self.assertEqual(plant.storage()["acknowledged"], "0")
+        for site in plant.sites.values():
+            os.rename(os.path.join(certs, f"{site.lu}.late"), os.path.join(certs, f"{site.lu}.crt.pem"))
+        plant.dsmds["SITEA"].wait_log("DSML101I", 60)
+        plant.herculeses["SYSA"].quit()
+        assert_equal_once_idle(plant)
+        for process in plant.dsmds.values():
+            self.assertEqual(process.log().count("DSML103E"), 1, process.log())
 
     def test_garbage_on_the_port_costs_nothing(self):
         plant = self.plant()

@@ -27,6 +27,7 @@ class IntruderTest : public LinkFixture {
   CPPUNIT_TEST(testFramesOutOfTurn);
   CPPUNIT_TEST(testBindOfAnotherLuOrVersion);
   CPPUNIT_TEST(testCertificateFilesThatCannotBeUsed);
+  CPPUNIT_TEST(testFilesAreReadAnewForEveryConnection);
   CPPUNIT_TEST(testNamesAndAddressesThatCannotBeUsed);
   CPPUNIT_TEST(testScriptMakesCertificatesThatWork);
   CPPUNIT_TEST_SUITE_END();
@@ -284,14 +285,16 @@ class IntruderTest : public LinkFixture {
     const Material& m = material();
     const TlsFiles good = m.a;
     const auto refused = [&](const TlsFiles& files, const std::string& names, const std::string& file) {
-      LuConnector bad(io, files, kLuA, LuAddress{kLuB, "127.0.0.1", 1}, a.handler(), bind_from_a);
-      const Status status = bad.start();
-      CPPUNIT_ASSERT(!status.good());
-      assert_says(status.text(), names);
-      assert_says(status.text(), file);
+      a.unusable.clear();
+      b.unusable.clear();
+      LuConnector bad(io, files, kLuA, LuAddress{kLuB, "127.0.0.1", 1}, a.handler(), bind_from_a, quick_times());
+      CPPUNIT_ASSERT(bad.start().good());
       LuListener bad_listener(io, files, LuAddress{kLuA, "127.0.0.1", 0}, kLuB, b.handler());
-      CPPUNIT_ASSERT_EQUAL(status.text(), bad_listener.start().text());
-      CPPUNIT_ASSERT_EQUAL(std::uint16_t{0}, bad_listener.port());
+      CPPUNIT_ASSERT(bad_listener.start().good());
+      run_until([this] { return !a.unusable.empty() && !b.unusable.empty(); }, "both tell what they cannot use");
+      assert_says(a.unusable.at(0), names);
+      assert_says(a.unusable.at(0), file);
+      CPPUNIT_ASSERT(a.unusable == b.unusable);
     };
     const std::string missing = m.directory.file("missing.pem"), text = m.directory.write("text.pem", "hello\n");
     const std::string empty = m.directory.write("empty.pem", "");
@@ -321,6 +324,47 @@ class IntruderTest : public LinkFixture {
     EVP_PKEY_free(key);
     refused({good.certificate, locked, good.authority}, "pass phrase", locked);
     CPPUNIT_ASSERT(a.down.empty());
+  }
+
+  // What a certificate is worth may change while dsmd runs: it expires, it is renewed, a clock is set. Nothing has to be started again.
+  void testFilesAreReadAnewForEveryConnection() {
+    namespace fs = std::filesystem;
+    const TemporaryDirectory directory;
+    const TestAuthority authority(directory, "ca");
+    const auto replace = [&](const TlsFiles& by, const TlsFiles& files) {
+      fs::copy_file(by.certificate, files.certificate, fs::copy_options::overwrite_existing);
+      fs::copy_file(by.key, files.key, fs::copy_options::overwrite_existing);
+    };
+    const auto in_use = [&](const std::string& lu) {
+      return TlsFiles{directory.file("use." + lu + ".crt"), directory.file("use." + lu + ".key"), authority.authority_file()};
+    };
+    const auto uri = [](const std::string& lu) { return "URI:lu:" + lu; };
+    for (const std::string lu : {kLuA, kLuB}) replace(authority.issue("old." + lu, uri(lu), -7200, -3600), in_use(lu));
+    listener.emplace(io, in_use(kLuB), LuAddress{kLuB, "127.0.0.1", 0}, kLuA, b.handler(), quick_times());
+    CPPUNIT_ASSERT(listener->start().good());
+    connect_as(in_use(kLuA), kLuA, kLuB, listener->port());
+    run_until([this] { return !a.unusable.empty() && !b.unusable.empty(); }, "both tell that they have expired");
+    run_for(std::chrono::milliseconds(300));  // attempts that must not tell it again
+    for (const std::string lu : {kLuA, kLuB}) replace(authority.issue("early." + lu, uri(lu), 3600, 7200), in_use(lu));
+    run_until([this] { return a.unusable.size() > 1; }, "the connector tells that it is not yet valid");
+    CPPUNIT_ASSERT(a.down.empty());
+    replace(authority.issue_lu(kLuA), in_use(kLuA));
+    run_until([this] { return a.down.size() > 2 && b.unusable.size() > 1; }, "the listener, now tried, tells the same and closes");
+    replace(authority.issue_lu(kLuB), in_use(kLuB));
+    run_until([this] { return connector->up() && listener->up(); }, "the session is up");
+    for (const auto& told : {a.unusable, b.unusable}) {
+      CPPUNIT_ASSERT_EQUAL(std::size_t{2}, told.size());
+      assert_says(told[0], "expired at");
+      assert_says(told[1], "valid only from");
+    }
+    // A session that is up does not notice.
+    replace(authority.issue("old.again", uri(kLuA), -7200, -3600), in_use(kLuA));
+    connector->drop("the test says so");
+    run_until([this] { return a.unusable.size() > 2; }, "it has expired again");
+    assert_says(a.unusable[2], "expired at");
+    replace(authority.issue_lu(kLuA), in_use(kLuA));
+    run_until([this] { return connector->up() && listener->up(); }, "the session is up again");
+    CPPUNIT_ASSERT_EQUAL(std::size_t{3}, a.unusable.size());
   }
 
   void testNamesAndAddressesThatCannotBeUsed() {

@@ -32,7 +32,7 @@ inline LinkTimes quick_times() {
 
 // What one side was told, in order.
 struct Told {
-  std::vector<std::string> down, refused;
+  std::vector<std::string> down, refused, unusable;
   std::vector<BindResponse> bound;
   std::vector<BindRequest> binds;
   std::vector<Bytes> messages;
@@ -55,6 +55,7 @@ struct Told {
     h.on_down = [this](const std::string& reason) { down.push_back(reason); };
     h.on_drained = [this] { ++drained; };
     h.on_refused = [this](const std::string& reason) { refused.push_back(reason); };
+    h.on_unusable = [this](const std::string& reason) { unusable.push_back(reason); };
     return h;
   }
 };
