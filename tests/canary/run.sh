@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Shows that the tests can fail: switches on one planted bug (serializer/canary.h) after another and runs the simulator until it is caught, at
 # most 1,000 seeds each: tests/canary/run.sh check|ci|soak [SECONDS]
-#   check  a fifth of the bugs, another one each day (AFTERIMAGE_CANARY_FIFTH=0..4 asks for one)
+#   check  a fifth of the bugs, which one the commit decides (AFTERIMAGE_CANARY_FIFTH=0..4 asks for one)
 #   ci     all
 #   soak   all with other seeds, again and again until the time is over
 # One bug: tests/canary/hunt.py build/variant-proof/tests/sim/sim NAME
@@ -20,7 +20,7 @@ mapfile -t all < <(sed -nE 's/^  k([A-Za-z0-9]+),? +\/\/ .*/\1/p' "$top/serializ
 names=("${all[@]}")
 case $regime in
   check)
-    fifth=${AFTERIMAGE_CANARY_FIFTH:-$((10#$(date +%j) % 5))}
+    fifth=${AFTERIMAGE_CANARY_FIFTH:-$(($("$top/tests/seed.sh" canary) % 5))}
     names=()
     for i in "${!all[@]}"; do ((i % 5 == fifth)) && names+=("${all[i]}"); done
     echo "planted bugs: fifth $fifth of 0..4, ${#names[@]} of ${#all[@]} (AFTERIMAGE_CANARY_FIFTH=$fifth repeats it)"

@@ -1,7 +1,6 @@
 # Deaths and starts in any order: a killed Hercules's volume is mended before a guest may use it again, a file changed by others is refused,
 # the storage may come late, be another version's, or be replaced; verification and the panel command work beside the guest.
 import os
-import random
 import resource
 import socket
 import threading
@@ -9,6 +8,7 @@ import unittest
 
 from channel_support import (TOKEN_DUMP, CLOSED, KIND_IMAGE, KIND_VERIFY, KIND_WRITE, LOST, OPEN, SUSPENDED_VOLUME, Guest, Hercules, Plex, Process, Volume,
                              Workspace, define_extent, format_records, image_differences, locate, plain_write, wait_until)
+from seeds import seeded
 
 DEVICE, DELAY = 0x0A80, 4
 PRINTER = "000E 1403 /dev/null"  # a Hercules without any device ends
@@ -56,9 +56,7 @@ class Mend(unittest.TestCase):
 
     def kill_and_mend(self, compressed):
         self.prepare(compressed)
-        seed = int(os.environ.get("AFTERIMAGE_SEED", random.randrange(1 << 30)))
-        print(f"kill_and_mend: AFTERIMAGE_SEED={seed}", flush=True)
-        chance = random.Random(seed)
+        chance = seeded("kill_and_mend")
         for n in range(3):
             hercules = self.start()
             hercules.wait_log(TAPPED)

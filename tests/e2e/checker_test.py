@@ -9,6 +9,7 @@ import unittest
 
 import checker
 import witness_log
+from seeds import seeded
 from ckd_image import END_OF_TRACK, HEADER_BYTES, image_differences, track_difference, used_bytes
 from witness_log import CCW_BEGIN, CCW_END, END, START, WRITE
 
@@ -250,11 +251,10 @@ class RandomHistoryTest(unittest.TestCase):
     """Against brute force: every combination of prefixes of small random histories, judged by definition."""
 
     def test_verdicts_equal_brute_force(self):
-        seed = int(os.environ.get("AFTERIMAGE_SEED", random.randrange(1 << 30)))
-        print(f"seed {seed}")
+        chance = seeded("checker")
         for round_number in range(12):
-            with self.subTest(seed=seed, round=round_number):
-                self.one_round(random.Random(seed + round_number))
+            with self.subTest(round=round_number):
+                self.one_round(random.Random(chance.randrange(1 << 30)))
 
     def one_round(self, chance):
         folder = tempfile.mkdtemp(prefix="checker.")

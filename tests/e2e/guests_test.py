@@ -3,7 +3,7 @@
 """Rows B17 (log, data base, commit) and A27 (the volumes IPL, a log checker passes) of the mechanisms, on Hercules without the mirror.
 
 A second reader of the records, written here independently of the guests, checks every byte of what they wrote. Usage:
-guests_test.py [--seed N] [unittest arguments]. The seed (also AFTERIMAGE_SEED) is printed; it decides the moments of the kills.
+guests_test.py [unittest arguments]. The seed (AFTERIMAGE_SEED gives another) is printed; it decides the moments of the kills.
 """
 
 import os
@@ -13,10 +13,11 @@ import shutil
 import signal
 import struct
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
+
+from seeds import seeded
 
 SAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "samples")
 CYLINDERS = 4
@@ -558,11 +559,5 @@ class BuildRefusals(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    seed = int(os.environ.get("AFTERIMAGE_SEED") or random.SystemRandom().randrange(1 << 32))
-    if "--seed" in sys.argv:
-        at = sys.argv.index("--seed")
-        seed = int(sys.argv[at + 1])
-        del sys.argv[at : at + 2]
-    print("seed %d" % seed, flush=True)
-    random_moments.seed(seed)
+    random_moments = seeded("guests")
     unittest.main(verbosity=2)

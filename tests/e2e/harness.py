@@ -13,6 +13,7 @@ from xml.sax.saxutils import quoteattr
 import witness_log
 from ckd_image import image_differences
 from processes import Failure, Process, Workspace, wait_until
+from seeds import seeded
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("AFTERIMAGE_BUILD", os.path.join(REPOSITORY, "build"))
@@ -25,13 +26,6 @@ HOLD_WRITE = os.path.join(BUILD, "tests", "e2e", "hold_write.so")
 STORAGE_PROBE = os.path.join(BUILD, "tests", "e2e", "storage_probe")
 SESSION = "DALLAS"
 FIRST_DEVICE, BANK_CYLINDERS, READER = 0x0120, 20, 0x000C
-
-
-def seeded(name):
-    """The test's random numbers; the seed is printed, AFTERIMAGE_SEED repeats it."""
-    seed = int(os.environ.get("AFTERIMAGE_SEED", random.randrange(1 << 30)))
-    print(f"{name}: AFTERIMAGE_SEED={seed}", flush=True)
-    return random.Random(seed)
 
 
 def free_port():

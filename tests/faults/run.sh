@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Faults on real processes: tests/faults/run.sh check|ci|soak [SECONDS]. Uses the normal build (AFTERIMAGE_BUILD; default TOP/build), two
-# plants at once. Ends with 0 only if everything held; prints its figures as FIGURE|what|asked|reached|seconds. AFTERIMAGE_SEED repeats a run.
+# plants at once. Ends with 0 only if everything held; prints its figures as FIGURE|what|asked|reached|seconds. The seed is the commit's
+# (tests/seed.sh), fresh ones for soak; AFTERIMAGE_SEED repeats a run.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 regime=${1:-check}
-seed=()
-[[ -n ${AFTERIMAGE_SEED:-} ]] && seed=(--seed "$AFTERIMAGE_SEED")
+seed=(--seed "${AFTERIMAGE_SEED:-$("$here/../seed.sh" "$([[ $regime == soak ]] && echo --fresh || echo faults)")}")
 faults() { python3 "$here/faults.py" "${seed[@]}" "$@"; }
 case $regime in
   check) python3 "$here/page_cache_test.py" && faults --faults 10 ;;

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Common storage under stress: tests/storage/run.sh check|ci|soak [SECONDS]. Threads (ci, soak: under ThreadSanitizer), real processes killed
 # and stopped at random instructions, and the making, opening and removing of the segment. Prints its figures; ends with 0 only if
-# everything held. SEED=N repeats a run's choices.
+# everything held. The seed is the commit's (tests/seed.sh), a fresh one for soak; SEED=N repeats a run's choices.
 set -uo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${AFTERIMAGE_BUILD:-$top/build}
 programs=$build/tests/storage
 regime=${1:-check}
 seconds=${2:-600}
-seed=${SEED:-$((RANDOM * 32768 + RANDOM))}
+seed=${SEED:-$("$top/tests/seed.sh" "$([[ $regime == soak ]] && echo --fresh || echo storage)")}
 bad=0
 cd "$top" || exit 8
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1 history_size=4}
