@@ -6,7 +6,7 @@ import socket
 import threading
 import unittest
 
-from channel_support import (TOKEN_DUMP, CLOSED, KIND_IMAGE, KIND_VERIFY, KIND_WRITE, LOST, OPEN, SUSPENDED_VOLUME, Guest, Hercules, Plex, Process, Volume,
+from channel_support import (DONE, TOKEN_DUMP, CLOSED, KIND_IMAGE, KIND_VERIFY, KIND_WRITE, LOST, OPEN, SUSPENDED_VOLUME, Guest, Hercules, Plex, Process, Volume,
                              Workspace, define_extent, format_records, image_differences, locate, plain_write, wait_until)
 from seeds import seeded
 
@@ -15,17 +15,24 @@ PRINTER = "000E 1403 /dev/null"  # a Hercules without any device ends
 TAPPED = "DSMC011I DEVICE 0A80 IS TAPPED"
 
 
-def endless_writer(letter=0x41, tracks=4, pause=0):
-    """Formats some tracks, then rewrites them for ever, over the track's end."""
+RECORDS, RECORD_BYTES, SLOT_BYTES = 5, 700, 1200  # of a track; a slot holds a record's bytes, its token and what alignment adds
+REWRITES = 40
+RING_BYTES = 64 << 20
+
+
+def busy_writer(ring_share, letter=0x41, tracks=4, pause=0):
+    """Formats some tracks and rewrites them over the track's end, again and again until it has filled that share of the ring: nobody frees it
+    here, so a guest without an end would, on a machine that keeps the test waiting, be paced and then suspended."""
     guest = Guest()
     for head in range(tracks):
-        guest.start(0, format_records(1, head, [(b"", bytes([letter]) * 700)] * 5))
+        guest.start(0, format_records(1, head, [(b"", bytes([letter]) * RECORD_BYTES)] * RECORDS))
     extent = define_extent((1, 0), (2, 14))
-    for n in range(40):
-        guest.start(0, [extent, locate(0x01, 1, 0, 1, 5 * tracks)] + [(0x85, bytes([letter + n]) * 700)] * (5 * tracks))
+    for n in range(REWRITES):
+        guest.start(0, [extent, locate(0x01, 1, 0, 1, RECORDS * tracks)] + [(0x85, bytes([letter + n]) * RECORD_BYTES)] * (RECORDS * tracks))
         if pause:
             guest.operate(0, DELAY, pause)
-    guest.loop = True
+    guest.rounds = int(RING_BYTES * ring_share / ((1 + REWRITES) * tracks * RECORDS * SLOT_BYTES))
+    assert guest.rounds > 0, "one round is more than that"
     return guest
 
 
@@ -35,7 +42,7 @@ class Mend(unittest.TestCase):
         self.addCleanup(self.workspace.close)
         self.number = 0
 
-    def prepare(self, compressed=False, ring_bytes=64 << 20, create=True, cylinders=3):
+    def prepare(self, compressed=False, ring_bytes=RING_BYTES, create=True, cylinders=3):
         self.plex = Plex(self.workspace, ring_bytes=ring_bytes, create=create)
         self.volume = Volume(self.workspace, "MND001", DEVICE, "3390", cylinders, compressed)
         self.base = self.volume.copy()
@@ -61,7 +68,7 @@ class Mend(unittest.TestCase):
             hercules = self.start()
             hercules.wait_log(TAPPED)
             begun = int(self.plex.show()["last"])
-            hercules.start_guest(endless_writer(0x41 + n, pause=1_000_000))  # slow enough not to fill the ring
+            hercules.start_guest(busy_writer(0.25, 0x41 + n, pause=1_000_000))
             self.tokens_reach(begun + chance.randrange(1, 400))
             hercules.kill()
             self.assertEqual(self.plex.device(self.index).state, OPEN)
@@ -93,7 +100,7 @@ class Mend(unittest.TestCase):
         self.prepare()
         hercules = self.start()
         hercules.wait_log(TAPPED)
-        hercules.start_guest(endless_writer(pause=1_000_000))
+        hercules.start_guest(busy_writer(0.5, pause=1_000_000))
         self.tokens_reach(50)
         hercules.kill()
         mover = Process(self.workspace, "mover", [TOKEN_DUMP, self.plex.segment, "mourn", "SYSA", "1500"])
@@ -146,7 +153,7 @@ class Mend(unittest.TestCase):
             hercules = self.start()
             hercules.wait_log(TAPPED)
             before = int(self.plex.show()["last"])
-            hercules.start_guest(endless_writer(tracks=14, pause=300_000))
+            hercules.start_guest(busy_writer(0.11, tracks=14, pause=300_000))
             self.tokens_reach(before + 40)
             if number % 2 == 0:
                 hercules.ask("detach a80", "HHCCF047I")
@@ -268,28 +275,34 @@ class Mend(unittest.TestCase):
     def writes_between_digests(self):
         """Whether a write was numbered between two digests of the last pass."""
         tokens = self.plex.tokens(self.index)
-        last_pass = [t.sequence for t in tokens if t.kind == KIND_VERIFY][-45:]
+        last_pass = [t.sequence for t in tokens if t.kind == KIND_VERIFY][-self.tracks:]
         return any(last_pass[0] < t.sequence < last_pass[-1] for t in tokens if t.kind == KIND_WRITE)
 
+    def beside_writer(self, hercules, first, end, kind):
+        """A request for these tracks, begun while the guest writes and served to its end."""
+        before = int(self.plex.show()["last"])
+        since = hercules.start_guest(busy_writer(0.03, tracks=2, pause=1_000_000))
+        self.tokens_reach(before + 20)
+        self.plex.do("verify", self.index, first, end, kind)
+        wait_until(lambda: self.plex.device(self.index).verify == 0, 60, "the request to be served")
+        hercules.wait_log(DONE, 60, since)
+
     def verify_beside_guest(self, compressed):
-        self.prepare(compressed, cylinders=3)
+        self.prepare(compressed, cylinders=12)
+        self.tracks = 12 * 15
         hercules = self.start()
         hercules.wait_log(TAPPED)
-        hercules.start_guest(endless_writer(tracks=2, pause=200_000))
-        self.tokens_reach(20)
         # On a busy machine a whole pass may fall between two writes of the guest: then it is made again.
         for rounds in range(1, 21):
-            self.plex.do("verify", self.index, 0, 45, 0)
-            wait_until(lambda: self.plex.device(self.index).verify == 0, 30, "the verification to end")
+            self.beside_writer(hercules, 0, self.tracks, 0)
             if self.writes_between_digests():
                 break
-        hercules.wait_log("DSMC030I DEVICE 0A80 VERIFIED UP TO TRACK 45", 30)
-        self.plex.do("verify", self.index, 10, 20, 1)
-        hercules.wait_log("DSMC030I DEVICE 0A80 VERIFIED UP TO TRACK 20", 30)
-        hercules.ask("stopall", "STATUS=|HHCCP0", 5)
+        hercules.wait_log(f"DSMC030I DEVICE 0A80 VERIFIED UP TO TRACK {self.tracks}", 30)
+        self.beside_writer(hercules, 10, 20, 1)
+        hercules.wait_log("DSMC030I DEVICE 0A80 COPIED UP TO TRACK 20", 30)
         tokens = self.plex.tokens(self.index)
         digests = [t for t in tokens if t.kind == KIND_VERIFY]
-        self.assertEqual([t.ranges[0][0] for t in digests], list(range(45)) * rounds)
+        self.assertEqual([t.ranges[0][0] for t in digests], list(range(self.tracks)) * rounds)
         self.assertTrue(all(t.flushed for t in digests))
         self.assertEqual([t.ranges[0][0] for t in tokens if t.kind == KIND_IMAGE], list(range(10, 20)))
         self.assertTrue(self.writes_between_digests(), f"the guest wrote nothing between two digests of one pass, in {rounds} passes")

@@ -16,7 +16,7 @@ TOKEN_DUMP = os.path.join(BUILD, "channel", "token_dump")
 WRAPPER = os.path.join(BUILD, "tests", "witness", "witness.so")
 GEOMETRY = {"3390": ("3390", 15, 56832), "3350": ("3350", 30, 19456), "2311": ("2311", 10, 4096)}
 DRIVER = os.path.join(REPOSITORY, "tests", "e2e", "guests_channel", "driver.S")
-TABLE, CODE, DATA = 0x2000, 0x10000, 0x40000
+ROUNDS, TABLE, CODE, DATA = 0x814, 0x2000, 0x10000, 0x40000
 DONE = r"PSW=000A0000 00000000\s*\n"  # the guest's last wait state, as HHCCP011I tells it; other messages may come in between
 KIND_WRITE, KIND_SHARED, KIND_IMAGE, KIND_VERIFY = 1, 2, 3, 4
 OPEN, CLOSED, LOST = 2, 3, 4
@@ -145,7 +145,7 @@ class Guest:
     _driver = None
 
     def __init__(self):
-        self.entries, self.ccws, self.data, self.loop = [], bytearray(), bytearray(), False
+        self.entries, self.ccws, self.data, self.rounds = [], bytearray(), bytearray(), 0
 
     @classmethod
     def driver(cls):
@@ -187,10 +187,11 @@ class Guest:
 
     def image(self):
         table = b"".join(struct.pack(">IIII", *entry) + bytes(16) for entry in self.entries)
-        table += struct.pack(">I", 0xFFFFFFFF if self.loop else 0)
+        table += struct.pack(">I", 0xFFFFFFFF if self.rounds else 0)
         assert TABLE + len(table) <= CODE and CODE + len(self.ccws) <= DATA, "the guest is too large"
         out = bytearray(DATA + len(self.data))
         out[:len(self.driver())] = self.driver()
+        out[ROUNDS:ROUNDS + 4] = struct.pack(">I", self.rounds)
         out[TABLE:TABLE + len(table)] = table
         out[CODE:CODE + len(self.ccws)] = self.ccws
         out[DATA:] = self.data

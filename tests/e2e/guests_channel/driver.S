@@ -15,7 +15,7 @@
         .long 0x00002000                # the table
         .long 0x020A0000, 0x80000000    # enabled wait
         .long 0                         # 0x810: rounds made
-        .long 0
+        .long 0                         # 0x814: rounds to be made, if the table goes back to its first entry
         .long 0x000A0000, 0x00000000    # 0x818: disabled wait: done
         .org 0x1000
 start:  lctl  6,6,0x800
@@ -56,7 +56,8 @@ again:  l     4,0x804
         l     7,0x810
         ahi   7,1
         st    7,0x810
-        j     next
+        c     7,0x814
+        jl    next
 done:   lpsw  0x818
         .org 0x1100
 ioint:  l     1,0xB8
