@@ -6,6 +6,7 @@
 #include "serializer/common_storage.h"
 #include "serializer/numbering.h"
 #include "serializer/state_names.h"
+#include "serializer/tod.h"
 
 using namespace afterimage;
 
@@ -17,9 +18,10 @@ void show_devices(CommonStorage& storage) {
     DeviceEntry& device = storage.device(i);
     if (device.state.load() == static_cast<std::uint32_t>(DeviceState::kUnused)) continue;
     const std::string volser(device.volser, ::strnlen(device.volser, sizeof device.volser));
-    std::printf("device.%s=state %u duplex %u last %llu flushed %llu tokens %llu\n", volser.c_str(), device.state.load(),
+    std::printf("device.%s=state %u duplex %u last %llu flushed %llu tokens %llu looked_us %llu\n", volser.c_str(), device.state.load(),
                 device.duplex.load(), static_cast<unsigned long long>(device.last_sequence.load()),
-                static_cast<unsigned long long>(device.flushed_sequence.load()), static_cast<unsigned long long>(device.tokens.load()));
+                static_cast<unsigned long long>(device.flushed_sequence.load()), static_cast<unsigned long long>(device.tokens.load()),
+                static_cast<unsigned long long>(tod_to_us(device.flush_tod.load()) - kTodUnixEpoch_us));
   }
 }
 }  // namespace

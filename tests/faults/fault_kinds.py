@@ -5,6 +5,7 @@ import time
 
 import page_cache
 import sandbox
+from processes import Failure
 from proxy import TO_PRIMARY, TO_SECONDARY
 
 SECOND_NS = 1_000_000_000
@@ -92,9 +93,12 @@ class HerculesStopped(Stopped):
 
 
 class HerculesKilled(Fault):
-    holds, needs, last = ("H",), ("one system", "plain"), True
+    # Not while its clock is set: a file's times come from the kernel's clock, which is not, and a module that lives behind it would take its own
+    # last write for someone's later change, and refuse the volume (DSMC010E).
+    holds, needs, last = ("H", "clock A"), ("one system", "plain"), True
 
     def begin(self):
+        self.plant.await_true_times()
         self.plant.note("Hercules killed")
         self.plant.explain("DSMS110W")
         self.plant.checkable, self.plant.disturbed_primary = False, True
@@ -107,6 +111,8 @@ class HerculesKilled(Fault):
         plant.dsmds["SITEA"].wait_log("DSMS110W", 30, self.killed_at)  # said by this dsmd or by one before it
         plant.new_witness()
         plant.start_hercules("SYSA")
+        if "DSMC010E" in plant.herculeses["SYSA"].log():
+            raise Failure(f"a volume was refused:\n{plant.herculeses['SYSA'].log()}")
         plant.new_base()
         plant.ipl("SYSA")
 

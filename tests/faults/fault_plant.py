@@ -160,6 +160,18 @@ class FaultPlant(Plant):
         with open(self.clock_file(site), "r+b", buffering=0) as handle:
             handle.write(struct.pack("<q", offset_ns))
 
+    def await_true_times(self):
+        """Until the modules have looked at every volume by a clock that is right: what they noted by one that was set is past."""
+        if not self.clocks:
+            return
+        began_us = time.time() * 1e6
+
+        def looked():
+            devices = [value.split() for name, value in self.storage().items() if name.startswith("device.")]
+            return all(int(words[words.index("looked_us") + 1]) >= began_us for words in devices)
+
+        wait_until(looked, 30, lambda: f"every volume to be looked at: {self.storage()}\n{self.tails()}")
+
     # ---- processes
 
     def start_dsmd(self, site, config=None, ready=True, limits=None):
