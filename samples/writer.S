@@ -178,7 +178,7 @@ br %r14
 volume_failed:
 call_lib io_failed
 
-# r1 = the slot for record r3. Changes r6, r7.
+# r1 = the slot for the next record of volume r11. Changes r6, r7.
 choose_slot:
 .if PATTERN == 2
 sr %r1,%r1
@@ -191,11 +191,12 @@ st %r7,RANDOM-DATA(%r13)
 srl %r7,8
 sr %r6,%r6
 .else
-lr %r6,%r3
-s %r6,ONE-DATA(%r13)
+# By the volume's own count: the volumes need not take their turns one by one, and no record may be written over another.
+l %r6,DV_NEXT(%r11)
+lr %r1,%r6
+al %r1,ONE-DATA(%r13)
+st %r1,DV_NEXT(%r11)
 srda %r6,32
-d %r6,VOLUMES_WORD-DATA(%r13)
-sr %r6,%r6
 .endif
 d %r6,CAP_WORD-DATA(%r13)
 lr %r1,%r6
@@ -265,7 +266,6 @@ DEVICE_TABLE:
 .endr
 .long CONSOLE_BLOCK,0
 VOLUMES_END: .long VOLUME_BLOCKS+VOLUMES*DV_SIZE
-VOLUMES_WORD: .long VOLUMES
 CAP_WORD: .long CAP
 STARTED: .long 0
 ENDED: .long 0
