@@ -299,7 +299,7 @@ class Mend(unittest.TestCase):
                 break
         hercules.wait_log(f"DSMC030I DEVICE 0A80 VERIFIED UP TO TRACK {self.tracks}", 30)
         self.beside_writer(hercules, 10, 20, 1)
-        hercules.wait_log("DSMC030I DEVICE 0A80 COPIED UP TO TRACK 20", 30)
+        hercules.wait_log("DSMC030I DEVICE 0A80 VERIFIED UP TO TRACK 20", 30)
         tokens = self.plex.tokens(self.index)
         digests = [t for t in tokens if t.kind == KIND_VERIFY]
         self.assertEqual([t.ranges[0][0] for t in digests], list(range(self.tracks)) * rounds)
