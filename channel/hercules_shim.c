@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "channel/hercules_shim.h"
+#include "channel/kept_cache.h"
 #include "channel/tap.h"
 
 #define EXPORTED __attribute__((visibility("default")))
@@ -467,6 +468,7 @@ static int wrapped_init(DEVBLK* dev, int argc, char* argv[]) {
     return rc;
   }
   if (is_remote(dev)) return rc;
+  if (dev->cckd_ext != NULL) keep_the_cache();
   wrap(w, dev);
   w->open = 1;
   TapFacts facts = facts_of(dev);

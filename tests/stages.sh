@@ -1,7 +1,7 @@
 # Sourced by check.sh and soak.sh: runs stages with a budget, collects the FIGURE lines they print, and tells it all in one table at the end.
 # A stage is any command; a line FIGURE|what|asked|reached|seconds of its output goes into the table.
 passed=0 failed=0
-declare -a failures=() stage_lines=() figure_lines=()
+declare -a failures=() stage_lines=() figure_lines=() failure_tails=()
 SECONDS_IN_STAGE=0
 
 stage() {  # stage NAME BUDGET_SECONDS COMMAND...
@@ -14,6 +14,7 @@ stage() {  # stage NAME BUDGET_SECONDS COMMAND...
   rc=${PIPESTATUS[0]}
   took=$((SECONDS - began))
   while IFS= read -r line; do figure_lines+=("${line#FIGURE|}"); done < <(grep '^FIGURE|' "$output")
+  ((rc != 0)) && failure_tails+=("$(grep -v '^FIGURE|' "$output" | tail -n 60)")
   rm -f "$output"
   ((took > budget)) && over=", over its budget"
   if ((rc == 0)); then passed=$((passed + 1)) result=passed; else failed=$((failed + 1)) failures+=("$name") result="FAILED ($rc)"; fi
@@ -23,7 +24,7 @@ stage() {  # stage NAME BUDGET_SECONDS COMMAND...
 }
 
 stages_end() {  # prints the tables; its return code is the whole run's
-  local line what asked reached seconds
+  local line what asked reached seconds i
   if ((${#figure_lines[@]})); then
     echo
     printf '%-44s %-22s %-60s %s\n' figure asked reached seconds
@@ -34,6 +35,10 @@ stages_end() {  # prints the tables; its return code is the whole run's
   fi
   echo
   printf '%s\n' "${stage_lines[@]}"
+  # Once more at the end: of a long output often only the end is kept.
+  for ((i = 0; i < failed; ++i)); do
+    printf '\n=== the end of what the failed stage "%s" printed\n%s\n' "${failures[i]}" "${failure_tails[i]}"
+  done
   ((failed)) && printf 'check: failed: %s\n' "${failures[@]}"
   echo "check: took ${SECONDS} s"
   echo "$passed passed, $failed failed"

@@ -1,8 +1,10 @@
 // Fuzz target: the journal, on files in memory. The input is a program of appends, syncs, releases, resets, restarts, losses of the page
 // cache and damage; a model remembers every record. Whatever was damaged, a replay gives records that were written, each whole and where it
-// was written, in order and without a gap from where it begins; without damage it gives all that was promised. Headers made right again
-// after a change (a forger's work) may say anything: then only bounds are judged.
+// was written, in order and without a gap from where it begins; without damage it gives all that was promised. Headers that are right
+// after a change (a forger's work; libFuzzer, which sees what a CRC is compared with, forges too) may say anything: then only bounds are
+// judged.
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -145,17 +147,42 @@ class World {
     journal_.reset();
     const Bytes before = memory_file(path);
     Bytes bytes = before;
-    const bool forged = input_.flag();
+    const bool seal = input_.flag();
     const std::size_t at = input_.u16() % bytes.size();
     const View over = input_.bytes(1 + input_.below(40));
     std::copy_n(over.begin(), std::min(over.size(), bytes.size() - at), bytes.begin() + static_cast<std::ptrdiff_t>(at));
-    if (forged) forge(bytes, at);
+    if (seal) forge(bytes, at);
     put_memory_file(path, bytes);
-    trace("damage in " + path + " at " + std::to_string(at));
+    const bool forged = is_forged(path, before, bytes);
+    trace((forged ? "forged in " : "damage in ") + path + " at " + std::to_string(at));
     damaged_ = damaged_ || bytes != before;
-    forged_ = forged_ || (forged && bytes != before);
+    forged_ = forged_ || forged;
     reopen();
     if (journal_) replay_all();
+  }
+
+  // Of a file's headers, durable mark included, those whose CRC is right: place and bytes.
+  static std::map<std::size_t, Bytes> right_headers(const Bytes& file) {
+    std::map<std::size_t, Bytes> found;
+    const View bytes(file);
+    const auto keep = [&](std::size_t at, std::size_t size) {
+      found[at] = Bytes(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.begin() + static_cast<std::ptrdiff_t>(at + size));
+    };
+    const std::uint64_t id = get_u64(file.data() + 24);
+    if (get_file_header(bytes)) keep(0, 64);
+    if (get_durable_mark(bytes.subspan(kDurableMarkAt), id)) keep(kDurableMarkAt, kDurableMarkBytes);
+    for (std::size_t at = kJournalHeaderBytes; at + kRecordHeaderBytes <= file.size(); at += kJournalAlign)
+      if (get_record_header(bytes.subspan(at), id)) keep(at, kRecordHeaderBytes);
+    return found;
+  }
+
+  // After the damage some header is right that is not the one last seen right in its place: damage undone is no forger's work.
+  bool is_forged(const std::string& path, const Bytes& before, const Bytes& after) {
+    auto& seen = seen_right_[path];
+    for (auto& [at, bytes] : right_headers(before)) seen[at] = bytes;
+    bool forged = false;
+    for (const auto& [at, bytes] : right_headers(after)) forged = forged || seen[at] != bytes;
+    return forged;
   }
 
   static std::uint32_t crc_of(View id, View bytes) { return crc32c(crc32c(0, id.data(), id.size()), bytes.data(), bytes.size()); }
@@ -250,6 +277,7 @@ class World {
   std::multimap<std::uint64_t, Written> ever_;  // since the last reset, what was cut off again included
   std::size_t synced_ = 0;
   std::uint64_t released_ = 0;
+  std::map<std::string, std::map<std::size_t, Bytes>> seen_right_;  // headers, by file and place
   bool damaged_ = false, forged_ = false;
 };
 

@@ -5,6 +5,8 @@
 #          and the bugs planted in what they cover must be found (variant `proof`)
 #   soak   20 million of each, XML a million, or what the seconds allow, with fresh seeds
 #   grow   looks further for SECONDS a target and keeps in corpus/ the few inputs that together reach everything
+# In ci the same tree tries the same inputs everywhere: libFuzzer's choices depend on addresses, so those are fixed, and on what it reads again
+# from its folder by the clock. What fails there fails again with the command that is printed.
 # Without clang (packages clang and libclang-rt-14-dev) ci and soak say so and use the seeded mutations of the normal build.
 set -uo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -49,6 +51,9 @@ seeded() {
   figure "$target" "corpus and $runs mutations" "$files files and $runs mutations, 0 failures" "$began"
 }
 
+same_addresses=(setarch "$(uname -m)" --addr-no-randomize)
+"${same_addresses[@]}" true 2>/dev/null || same_addresses=()  # forbidden in some containers
+
 # libfuzzer TARGET RUNS SECONDS(0: no limit)
 libfuzzer() {
   local target=$1 runs=$2 limit=$3 began log=$work/$1.log reached options=()
@@ -56,7 +61,7 @@ libfuzzer() {
   [[ $(dictionary "$target") ]] && options=(-dict="$(dictionary "$target")")
   ((limit > 0)) && options+=(-max_total_time="$limit")
   mkdir -p "$work/$target"
-  "$variant/tests/fuzz/fuzz_$target" -runs="$runs" -seed="${seed:-1}" -max_len="$(longest "$target")" -timeout=20 -entropic=0 -rss_limit_mb=2048 -malloc_limit_mb=64 \
+  "${same_addresses[@]}" "$variant/tests/fuzz/fuzz_$target" -runs="$runs" -reload=0 -seed="${seed:-1}" -max_len="$(longest "$target")" -timeout=20 -entropic=0 -rss_limit_mb=2048 -malloc_limit_mb=64 \
     -print_final_stats=1 -artifact_prefix="$found/$target-" "${options[@]}" "$work/$target" "$corpus/$target" >"$log" 2>&1
   local rc=$?
   reached=$(sed -n 's/^stat::number_of_executed_units: //p' "$log")
@@ -65,6 +70,7 @@ libfuzzer() {
     grep -vE '^#[0-9]+|NEW_FUNC|^INFO' "$log" | tail -n 40 >&2
     local file
     file=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
+    [[ $file ]] && echo "fuzz: $target fails with this input (base64): $(base64 -w 0 "$file")" >&2
     echo "fuzz: repeat with: $variant/tests/fuzz/fuzz_$target ${file:-} (from: tests/fuzz/run.sh $regime, SEED=${seed:-1})" >&2
     figure "$target" "$runs executions" "$reached, then FAILED ($rc)" "$began"
     return 1

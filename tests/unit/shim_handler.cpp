@@ -35,6 +35,7 @@ class ShimHandler : public CppUnit::TestFixture {
   CPPUNIT_TEST(testTheDeviceStaysOursOverCloseAndDevinit);
   CPPUNIT_TEST(testAFailedInitialisationIsTheHandlersAnswer);
   CPPUNIT_TEST(testDevinitBetweenPlainAndCompressed);
+  CPPUNIT_TEST(testTheCacheOfCompressedTracksIsNeverEmpty);
   CPPUNIT_TEST(testShadowFilesAreNotDroppedInASession);
   CPPUNIT_TEST(testAnotherHerculesIsLeftAlone);
   CPPUNIT_TEST(testUnloadingWaitsForItsDevices);
@@ -237,6 +238,24 @@ class ShimHandler : public CppUnit::TestFixture {
       CPPUNIT_ASSERT_EQUAL_MESSAGE(stand_in_log(), ++numbered, tokens().size());
       CPPUNIT_ASSERT(tokens().back().flushed);  // of a compressed file: handed to the cache that will write it
     }
+  }
+
+  // An empty cache is freed by Hercules under the threads that look at it.
+  void testTheCacheOfCompressedTracksIsNeverEmpty() {
+    stand_in_close();
+    stand_in_fill_cache(1);
+    CPPUNIT_ASSERT_EQUAL(0, stand_in_init(path_.c_str(), STAND_IN_COMPRESSED));  // all are in use: nobody's entry is taken
+    stand_in_close();
+    stand_in_fill_cache(0);
+    for (int round = 0; round < 3; ++round) {
+      CPPUNIT_ASSERT_EQUAL(0, stand_in_init(path_.c_str(), STAND_IN_COMPRESSED));
+      CPPUNIT_ASSERT_EQUAL(1u, stand_in_cache_in_use());
+      stand_in_close();
+      CPPUNIT_ASSERT_EQUAL(1u, stand_in_cache_in_use());
+    }
+    stand_in_fill_cache(0);
+    CPPUNIT_ASSERT_EQUAL(0, stand_in_init(path_.c_str(), STAND_IN_PLAIN));
+    CPPUNIT_ASSERT_EQUAL(0u, stand_in_cache_in_use());  // a plain file has no tracks there
   }
 
   void testShadowFilesAreNotDroppedInASession() {

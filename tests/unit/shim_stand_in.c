@@ -1,4 +1,4 @@
-/* io: what the shim needs of Hercules, for tests: threads of pthreads, an empty cache, a loader without modules, and one CKD device whose
+/* io: what the shim needs of Hercules, for tests: threads of pthreads, a small cache, a loader without modules, and one CKD device whose
    handler follows ckddasd.c of Hercules 3.13 where the shim depends on it: a track buffer that is written back at the next track switch
    or end, and a write that takes a null buffer. */
 #include "shim_stand_in.h"
@@ -28,6 +28,11 @@ static BYTE file[TRACKS][STAND_IN_TRACK_BYTES], buffer[STAND_IN_TRACK_BYTES];
 static const struct StandInWrite* script;
 static unsigned script_count, closes;
 static CCKDDASD_EXT extension;
+enum { STAND_IN_CACHE = 4 };
+static struct {
+  U64 key;
+  U32 flag;
+} cache[STAND_IN_CACHE];
 static int fail_write, fail_write_back, init_how;
 static char said[65536];
 static pthread_mutex_t said_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -74,13 +79,46 @@ int ptt_pthread_cond_timedwait(COND* condition, LOCK* lock, const struct timespe
 }
 
 int cache_scan(int ix, CACHE_SCAN_RTN routine, void* data) {
-  (void)ix, (void)routine, (void)data;
-  return -1;
+  int answer = -1;
+  for (int i = 0; ix == CACHE_DEVBUF && i < STAND_IN_CACHE; ++i)
+    if (routine(&answer, ix, i, data) != 0) break;
+  return answer;
 }
 int cache_lock(int ix) { return ix < 0; }
 int cache_unlock(int ix) { return ix < 0; }
-U64 cache_getkey(int ix, int i) { return (U64)(ix + i) * 0; }
-U32 cache_getflag(int ix, int i) { return (U32)(ix + i) * 0; }
+int cache_lookup(int ix, U64 key, int* free_entry) {
+  *free_entry = -1;
+  for (int i = 0; ix == CACHE_DEVBUF && i < STAND_IN_CACHE; ++i) {
+    if (cache[i].key == key) return i;
+    if (*free_entry < 0 && !(cache[i].flag & CACHE_BUSY)) *free_entry = i;
+  }
+  return -1;
+}
+U64 cache_getkey(int ix, int i) { return ix == CACHE_DEVBUF ? cache[i].key : 0; }
+U64 cache_setkey(int ix, int i, U64 key) {
+  const U64 old = cache_getkey(ix, i);
+  cache[i].key = key;
+  return old;
+}
+U32 cache_getflag(int ix, int i) { return ix == CACHE_DEVBUF ? cache[i].flag : 0; }
+U32 cache_setflag(int ix, int i, U32 keep, U32 add) {
+  const U32 old = cache_getflag(ix, i);
+  cache[i].flag = (old & keep) | add;
+  return old;
+}
+
+unsigned stand_in_cache_in_use(void) {
+  unsigned count = 0;
+  for (int i = 0; i < STAND_IN_CACHE; ++i) count += (cache[i].flag & CACHE_BUSY) != 0;
+  return count;
+}
+
+void stand_in_fill_cache(int fill) {
+  for (int i = 0; i < STAND_IN_CACHE; ++i) {
+    cache[i].key = fill ? CCKD_CACHE_SETKEY(0x0A99, i) : 0;
+    cache[i].flag = fill ? CCKD_CACHE_ACTIVE : 0;
+  }
+}
 
 int parse_single_devnum_silent(const char* text, U16* lcss, U16* devnum) {
   char* end = NULL;

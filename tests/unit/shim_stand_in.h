@@ -34,6 +34,10 @@ unsigned stand_in_closes(void);           // of the handler under the shim
 int stand_in_is_wrapped(void);            // the device's entries are the shim's
 uint8_t* stand_in_track(uint32_t track);  // what the volume's file holds
 
+// Entries of Hercules's cache of compressed tracks that are in use, of four; and puts all four to use by another device, or to none.
+unsigned stand_in_cache_in_use(void);
+void stand_in_fill_cache(int fill);
+
 // A channel program of one CCW, in which the handler makes these writes; the unit status.
 int stand_in_program(uint8_t code, const struct StandInWrite* writes, unsigned count);
 // An update by the shared-device server, without a channel program; what the write entry returned.
