@@ -55,6 +55,7 @@ std::optional<JournalFileHeader> get_file_header(std::span<const std::uint8_t> f
   header.file_bytes = get_u64(p + 16);
   header.journal_id = get_u64(p + 24);
   header.base_segment = get_u64(p + 32);
+  if (header.file_bytes <= kJournalHeaderBytes || header.base_segment > kJournalPositions / header.file_bytes) return {};
   return header;
 }
 
@@ -84,7 +85,7 @@ std::optional<RecordHeader> get_record_header(std::span<const std::uint8_t> from
   header.unsynced_bytes = get_u32(p + 12);
   header.position = get_u64(p + 16);
   header.payload_crc = get_u32(p + 24);
-  if (header.unsynced_bytes > header.position) return {};
+  if (header.unsynced_bytes > header.position || header.position >= kJournalPositions) return {};
   if (header.type == RecordType::kSkip && header.payload_crc != 0) return {};
   return header;
 }
@@ -105,7 +106,9 @@ std::optional<std::uint64_t> get_durable_mark(std::span<const std::uint8_t> from
   if (get_u32(p) != kDurableMagic || get_u16(p + 4) != kJournalVersion) return {};
   if (get_u32(p + 28) != crc32c(seed_of(journal_id), p, 28)) return {};
   if (!all_zero(from.subspan(6, 10)) || !all_zero(from.subspan(24, 4))) return {};
-  return get_u64(p + 16);
+  const std::uint64_t position = get_u64(p + 16);
+  if (position >= kJournalPositions) return {};
+  return position;
 }
 
 std::uint32_t payload_crc(std::span<const std::uint8_t> payload, std::uint64_t journal_id) {

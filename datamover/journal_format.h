@@ -11,7 +11,8 @@ inline constexpr std::uint16_t kJournalVersion = 1;
 inline constexpr std::uint64_t kJournalHeaderBytes = 4096;  // of each file; records begin behind it
 inline constexpr std::uint64_t kJournalAlign = 64;          // records begin at multiples of this
 inline constexpr std::uint32_t kRecordHeaderBytes = 32;
-inline constexpr std::uint64_t kDurableMarkAt = 512;  // of each file: a sector of its own
+inline constexpr std::uint64_t kJournalPositions = std::uint64_t{1} << 62;  // none is as far: 14 years at ten gigabytes a second
+inline constexpr std::uint64_t kDurableMarkAt = 512;                        // of each file: a sector of its own
 inline constexpr std::uint32_t kDurableMarkBytes = 32;
 
 struct JournalFileHeader {

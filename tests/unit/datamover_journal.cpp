@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <fstream>
 #include <set>
+#include <tuple>
 
 #include "datamover/journal_format.h"
 #include "datamover_support.h"
@@ -37,6 +38,7 @@ class DatamoverJournal : public CppUnit::TestFixture {
   CPPUNIT_TEST(testInterruptedCreationIsMadeAnew);
   CPPUNIT_TEST(testGoldenHeaders);
   CPPUNIT_TEST(testReservedBytesAreZero);
+  CPPUNIT_TEST(testPositionsHaveAnEnd);
   CPPUNIT_TEST(testEveryChangeOfAHeaderIsSeen);
   CPPUNIT_TEST(testHeadersOfAnotherMakeAreRefused);
   CPPUNIT_TEST_SUITE_END();
@@ -439,6 +441,26 @@ class DatamoverJournal : public CppUnit::TestFixture {
       header[at] = 1;
       put_u32(header.data() + 28, crc32c(crc32c(0, id, sizeof id), header.data(), 28));
       CPPUNIT_ASSERT(!get_record_header(header, kId));
+    }
+  }
+
+  // Behind such a place the arithmetic of positions would begin again at zero.
+  void testPositionsHaveAnEnd() {
+    Bytes header(64), record(kRecordHeaderBytes), mark(kDurableMarkBytes);
+    for (const auto& [bytes, base, good] : {std::tuple<std::uint64_t, std::uint64_t, bool>{32768, kJournalPositions / 32768, true},
+                                            {32768, kJournalPositions / 32768 + 1, false},
+                                            {32768, ~std::uint64_t{0}, false},
+                                            {kJournalHeaderBytes, 0, false},
+                                            {0, 0, false},
+                                            {~std::uint64_t{0}, 1, false}}) {
+      put_file_header(header, {1, 2, bytes, 7, base});
+      CPPUNIT_ASSERT_EQUAL(good, get_file_header(header).has_value());
+    }
+    for (const std::uint64_t position : {kJournalPositions - 64, kJournalPositions, ~std::uint64_t{63}}) {
+      put_record_header(record, {RecordType::kData, 32, position, 0}, 7);
+      put_durable_mark(mark, position, 7);
+      CPPUNIT_ASSERT_EQUAL(position < kJournalPositions, get_record_header(record, 7).has_value());
+      CPPUNIT_ASSERT_EQUAL(position < kJournalPositions, get_durable_mark(mark, 7).has_value());
     }
   }
 
